@@ -1,0 +1,116 @@
+"""The network as a DAG of ops, frozen; and `Net`, which collects its nodes while a spec is expanded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import Span
+from archspec.ops import Op, Shape, ShapeError, Split
+
+if TYPE_CHECKING:
+    from archspec.spec import Head
+
+INPUT = -1  # the node number of the image
+MOST_NODES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An output of a node: the node's number in the graph, which of its outputs, the shape without batch."""
+
+    node: int
+    output: int
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One op at work. `role` is what the block calls it; `name` is unique and is the Keras layer's name."""
+
+    name: str
+    role: str
+    op: Op
+    inputs: tuple[Tensor, ...]
+    shape: Shape
+
+    @property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        return tuple(t.shape for t in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class RowNodes:
+    """What one row of the table became: nodes `start` to `stop` (exclusive), and the tensor it gives."""
+
+    name: str
+    block: str
+    repeat: int
+    span: Span
+    start: int
+    stop: int
+    output: Tensor
+    named: bool
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: nodes in topological order, the rows they came from, and the tensors that leave it."""
+
+    head: Head
+    variant: str | None
+    nodes: tuple[Node, ...]
+    rows: tuple[RowNodes, ...]
+    outputs: tuple[tuple[str, Tensor], ...]
+
+    @property
+    def input_shape(self) -> Shape:
+        return self.head.input.shape
+
+    def row_of(self) -> Iterator[tuple[RowNodes, Node]]:
+        """Each node with its row, in order."""
+        for row in self.rows:
+            for node in self.nodes[row.start : row.stop]:
+                yield row, node
+
+
+class NameTaken(Exception):
+    """Two nodes ask for one name."""
+
+
+class TooLarge(Exception):
+    """The graph grows past `MOST_NODES`."""
+
+
+@dataclass
+class Net:
+    """Collects nodes. Blocks call `add`; `prefix` stands before every name, and is set by `expand`."""
+
+    nodes: list[Node] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    prefix: str = ""
+
+    def add(self, op: Op, *inputs: Tensor, role: str = "") -> Tensor:
+        """Add one op and return what it gives. `role` names it inside its row. Raises ShapeError."""
+        if isinstance(op, Split):
+            raise TypeError("a split gives several tensors: call `split`")
+        return self._node(op, inputs, role)
+
+    def split(self, parts: int, x: Tensor, role: str = "split") -> tuple[Tensor, ...]:
+        """Split the channels into equal parts. Raises ShapeError."""
+        first = self._node(Split(parts), (x,), role)
+        return tuple(Tensor(first.node, i, first.shape) for i in range(parts))
+
+    def _node(self, op: Op, inputs: Sequence[Tensor], role: str) -> Tensor:
+        shape = op.shape(*(t.shape for t in inputs))
+        if min(shape) < 1:
+            raise ShapeError("nothing is left of the map")
+        name = f"{self.prefix}_{role}" if role else self.prefix
+        if name in self.names:
+            raise NameTaken(name)
+        if len(self.nodes) >= MOST_NODES:
+            raise TooLarge(f"the network has more than {MOST_NODES} ops")
+        self.names.add(name)
+        self.nodes.append(Node(name, role, op, tuple(inputs), shape))
+        return Tensor(len(self.nodes) - 1, 0, shape)

@@ -1,0 +1,220 @@
+"""YAML text to a located tree: plain values beside the spans they came from. The only import of yaml.
+
+The language is a small part of YAML: mappings, lists and scalars, one document. What lets a file say one thing
+in two ways (anchors, merge keys, tags, doubled keys) is refused. Scalars follow YAML 1.2's core schema, so `yes`
+is a word and `1_000` is not a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archspec.diagnostics import Diagnostic, Label, Source, Span, SpecError
+
+LARGEST_FILE = 1 << 20  # bytes
+DEEPEST = 20  # levels of nesting
+LONGEST_NUMBER = 18  # digits: fits a signed 64-bit integer
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_WORDS: dict[str, bool | None] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+Value = None | bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value; `origin` is where a value that was named elsewhere (`let`) is written."""
+
+    span: Span
+    value: Value
+    origin: Label | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    span: Span
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    span: Span
+    entries: tuple[tuple[Scalar, Node], ...]
+
+    def get(self, key: str) -> Node | None:
+        return next((value for name, value in self.entries if name.value == key), None)
+
+    def key(self, key: str) -> Scalar | None:
+        return next((name for name, _ in self.entries if name.value == key), None)
+
+
+Node = Scalar | Seq | Map
+
+
+def plain(node: Node) -> Any:
+    """The tree as Python's own dicts, lists and scalars."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Seq):
+        return [plain(item) for item in node.items]
+    return {key.value: plain(value) for key, value in node.entries}
+
+
+def read_source(path: Path) -> Source:
+    """Read a spec's file. Raises SpecError where it cannot be read, is too large or is not UTF-8."""
+    empty = Source(str(path), "")
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SpecError([Diagnostic("unreadable-file", f"cannot read the file: {reason}", Span(empty, 0, 0))]) from None
+    if len(data) > LARGEST_FILE:
+        message = f"the file is larger than {LARGEST_FILE // 1024} KiB"
+        raise SpecError([Diagnostic("file-too-large", message, Span(empty, 0, 0))])
+    try:
+        return Source(str(path), data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        good = data[: error.start].decode("utf-8-sig")
+        source = Source(str(path), good)
+        message = f"the file is not UTF-8: byte 0x{data[error.start]:02x}"
+        raise SpecError([Diagnostic("not-utf8", message, Span(source, len(good), len(good)))]) from None
+
+
+def parse(source: Source) -> Node:
+    """Parse one YAML document. Raises SpecError with every construct that the language refuses."""
+    found: list[Diagnostic] = []
+    try:
+        root = _document(source, found)
+    except _Stop:
+        root = None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = min(mark.index if mark else 0, len(source.text))
+        reason = " ".join(filter(None, (error.context, error.problem)))
+        found.append(Diagnostic("invalid-yaml", f"invalid YAML: {reason}", Span(source, at, at)))
+        root = None
+    except yaml.reader.ReaderError as error:
+        at = min(int(error.position), len(source.text))
+        found.append(Diagnostic("invalid-yaml", f"invalid YAML: {error.reason}", Span(source, at, at)))
+        root = None
+    if root is None and not found:
+        found.append(Diagnostic("empty-spec", "the file holds no spec", Span(source, 0, 0)))
+    if found or root is None:
+        raise SpecError(found)
+    return root
+
+
+def with_origin(node: Node, span: Span, origin: Label) -> Node:
+    """A named value at the place that uses it."""
+    if isinstance(node, Scalar):
+        return replace(node, span=span, origin=origin)
+    if isinstance(node, Seq):
+        return Seq(span, tuple(with_origin(item, span, origin) for item in node.items))
+    return node
+
+
+class _Stop(Exception):
+    """Nothing after this point can be trusted."""
+
+
+def _document(source: Source, found: list[Diagnostic]) -> Node | None:
+    events = yaml.parse(source.text, Loader=_LOADER)
+    root: Node | None = None
+    documents = 0
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                found.append(Diagnostic("several-documents", "a spec is one document", _span(source, event)))
+                raise _Stop
+            root = _node(source, next(events), events, found, 1)
+    return root
+
+
+def _span(source: Source, event: Any) -> Span:
+    start, end = event.start_mark.index, event.end_mark.index
+    return Span(source, start, max(start, end))
+
+
+def _node(source: Source, event: Any, events: Iterator[Any], found: list[Diagnostic], depth: int) -> Node:
+    span = _span(source, event)
+    if isinstance(event, yaml.AliasEvent):
+        found.append(_refused_anchor(span, source))
+        return Scalar(span, None)
+    if event.anchor is not None:
+        found.append(_refused_anchor(span, source))
+    if event.tag is not None:
+        found.append(Diagnostic("tag", f"a tag is not part of the language: `{_cut(event.tag)}`", span))
+    if isinstance(event, yaml.ScalarEvent):
+        return Scalar(span, _scalar(event.value) if event.style is None or event.style == "" else event.value)
+    if depth >= DEEPEST:
+        found.append(Diagnostic("nesting-too-deep", f"nested deeper than {DEEPEST} levels", span))
+        raise _Stop
+    if isinstance(event, yaml.SequenceStartEvent):
+        return _sequence(source, span, events, found, depth)
+    return _mapping(source, span, events, found, depth)
+
+
+def _refused_anchor(span: Span, source: Source) -> Diagnostic:
+    word = source.text[span.start : span.end].split()
+    name = _cut(word[0]) if word else "&"
+    return Diagnostic("anchor", f"an anchor is not part of the language: `{name}`", span, help="name the value under `let`")
+
+
+def _sequence(source: Source, span: Span, events: Iterator[Any], found: list[Diagnostic], depth: int) -> Seq:
+    items = []
+    for event in events:
+        if isinstance(event, yaml.SequenceEndEvent):
+            span = Span(source, span.start, event.end_mark.index)
+            break
+        items.append(_node(source, event, events, found, depth + 1))
+    return Seq(span, tuple(items))
+
+
+def _mapping(source: Source, span: Span, events: Iterator[Any], found: list[Diagnostic], depth: int) -> Map:
+    entries: dict[str, tuple[Scalar, Node]] = {}
+    for event in events:
+        if isinstance(event, yaml.MappingEndEvent):
+            span = Span(source, span.start, event.end_mark.index)
+            break
+        key = _node(source, event, events, found, depth + 1)
+        value = _node(source, next(events), events, found, depth + 1)
+        if not isinstance(key, Scalar) or key.value is None:
+            found.append(Diagnostic("invalid-key", "a key must be one word", key.span))
+            continue
+        name = event.value  # as written: the key `1` and the key `1.0` are two words
+        if name == "<<":
+            found.append(Diagnostic("merge-key", "a merge key is not part of the language: `<<`", key.span))
+        elif name in entries:
+            first = Label(entries[name][0].span, "first here")
+            found.append(Diagnostic("duplicate-key", f"key `{_cut(name)}` stands twice", key.span, others=(first,)))
+        else:
+            entries[name] = (Scalar(key.span, name), value)
+    return Map(span, tuple(entries.values()))
+
+
+def _scalar(text: str) -> Value:
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) <= LONGEST_NUMBER and _INT.fullmatch(text):
+        return int(text)
+    if len(text) <= 2 * LONGEST_NUMBER and _FLOAT.fullmatch(text) and not _INT.fullmatch(text):
+        number = float(text)
+        return number if abs(number) < float("inf") else text
+    return text
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,75 @@
+"""Graph to `tf.keras`: a functional model of stock layers, which opens in plain Keras without archspec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from archspec.expand import IMAGE
+from archspec.graph import INPUT, Graph, Tensor
+from archspec.ops import Fill
+
+
+def lower(graph: Graph, batch: int | None = None) -> keras.Model:
+    """A functional model: image (batch, height, width, channels) to a dict of outputs by row name.
+
+    Every layer has its node's name and every kernel a seed of its own, so that the same graph gives the same model in
+    every process. Outputs are the spec's, in its order.
+    """
+    return _model(graph, dict(graph.outputs), batch)
+
+
+def lower_rows(graph: Graph) -> keras.Model:
+    """The same network with the tensor of every row as an output, by row name."""
+    return _model(graph, {row.name: row.output for row in graph.rows if row.output.node != INPUT}, None)
+
+
+def _model(graph: Graph, outputs: Mapping[str, Tensor], batch: int | None) -> keras.Model:
+    image = keras.Input(graph.input_shape, batch_size=batch, name=IMAGE)
+    made: dict[int, Any] = {INPUT: image}
+    for number, node in enumerate(graph.nodes):
+        made[number] = node.op.lower(keras, node.name, [_at(made, t) for t in node.inputs])
+    model = keras.Model(image, {name: _at(made, t) for name, t in outputs.items()}, name=_layer_name(graph.head.model))
+    for node in graph.nodes:
+        fill = getattr(node.op, "fill", None)
+        if isinstance(fill, Fill) and fill.initializer == "bilinear":
+            layer = model.get_layer(node.name)
+            layer.set_weights([bilinear(layer.kernel.shape), *layer.get_weights()[1:]])
+    return model
+
+
+def _at(made: Mapping[int, Any], tensor: Tensor) -> Any:
+    value = made[tensor.node]
+    return value[tensor.output] if isinstance(value, (list, tuple)) else value
+
+
+def _layer_name(model: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in model)
+
+
+def bilinear(shape: Sequence[int]) -> np.ndarray:
+    """Weights of a kernel (height, width, out, in) that interpolates: each channel by itself, the rest zero.
+
+    Source: FCN, Long et al. 2015; Caffe's bilinear filler.
+    """
+    height, width, depth, channels = shape
+    rows, columns = _triangle(height), _triangle(width)
+    kernel = np.zeros(shape, np.float32)
+    for channel in range(min(depth, channels)):
+        kernel[:, :, channel, channel] = np.outer(rows, columns)
+    return kernel
+
+
+def _triangle(size: int) -> np.ndarray:
+    factor = (size + 1) // 2
+    centre = factor - 1 if size % 2 else factor - 0.5
+    return 1 - np.abs(np.arange(size) - centre) / factor
+
+
+def assign(model: keras.Model, weights: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """Set the weights of each named layer, in Keras's order. Raises ValueError on a shape that differs."""
+    for name, values in weights.items():
+        model.get_layer(name).set_weights(list(values))
