@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec import overlay, schema
+from archspec.blocks import BLOCKS, load_entry_points
 from archspec.cost import NetCost, cost
 from archspec.diagnostics import Diagnostic, Source, Span, SpecError, suggestion
 from archspec.expand import expand
 from archspec.graph import Graph
 from archspec.source import Map, Node, Scalar, parse, read_source
-from archspec.spec import RowSpec, read_head, read_rows
+from archspec.spec import RowSpec, block_names, read_head, read_rows
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def document(source: Source, overrides: Sequence[Override] = ()) -> Document:
     if isinstance(root, Map):
         for key, value in overrides:
             root = overlay.override(root, key, value)
+        if not all(name in BLOCKS for name in block_names(root)):
+            load_entry_points()  # only now: looking for installed packages takes as long as checking a spec
     found = schema.check(root)
     layers = root.get("layers") if isinstance(root, Map) else None
     if not isinstance(root, Map) or layers is None or not all(_inside(d.span, layers.span) for d in found):

@@ -16,13 +16,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from archspec.graph import INPUT, Graph, Node, Tensor
 from archspec.ops import Shape, volume
 
 
-@dataclass(frozen=True, slots=True)
-class RowCost:
+class RowCost(NamedTuple):
     """One row: parameters, trainable ones, MACs, the output's shape, what one output pixel sees."""
 
     name: str

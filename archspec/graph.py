@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.diagnostics import Span
 from archspec.ops import Op, Shape, ShapeError, Split
@@ -16,8 +16,7 @@ INPUT = -1  # the node number of the image
 MOST_NODES = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """An output of a node: the node's number in the graph, which of its outputs, the shape without batch."""
 
     node: int
@@ -25,8 +24,7 @@ class Tensor:
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One op at work. `role` is what the block calls it; `name` is unique and is the Keras layer's name."""
 
     name: str
@@ -40,8 +38,7 @@ class Node:
         return tuple(t.shape for t in self.inputs)
 
 
-@dataclass(frozen=True, slots=True)
-class RowNodes:
+class RowNodes(NamedTuple):
     """What one row of the table became: nodes `start` to `stop` (exclusive), and the tensor it gives."""
 
     name: str

@@ -4,8 +4,6 @@ A block's function and the dataclasses of `spec` annotate with these; parsing, t
 blocks are drawn from the annotations.
 """
 
-from __future__ import annotations
-
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -142,12 +140,14 @@ From = Annotated[
     ),
 ]
 Repeat = Annotated[
-    int, Kind(f"how often, a whole number from 1 to {MOST_REPEATS}", _integer(1, MOST_REPEATS))
+    int, Kind(f"a whole number from 1 to {MOST_REPEATS}", _integer(1, MOST_REPEATS))
 ]
 Count = Annotated[int, Kind("a whole number from 0", _integer(0, 10**18))]
-Version = Annotated[Literal[1], Kind("the version of the language, 1", {"const": 1})]
+Version = Annotated[Literal[1], Kind("the version of the language, 1", {"type": "integer", "const": 1})]
 Multiplier = Annotated[float, Kind("a multiplier above 0, at most 16", _number(exclusiveMinimum=0, maximum=16))]
-OutputStride = Annotated[int, Kind("one of 1, 2, 4, 8, 16, 32, 64", {"enum": [1, 2, 4, 8, 16, 32, 64]})]
+OutputStride = Annotated[
+    int, Kind("one of 1, 2, 4, 8, 16, 32, 64", {"type": "integer", "enum": [1, 2, 4, 8, 16, 32, 64]})
+]
 ModelName = Annotated[
     str,
     Kind(

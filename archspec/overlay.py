@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from archspec.diagnostics import Diagnostic, Label, Source, Span, SpecError, suggestion
 from archspec.source import Map, Node, Scalar, Seq, parse, with_origin
@@ -120,10 +119,10 @@ def _replaced(node: Node, values: Mapping[str, tuple[Scalar, Node]], found: list
         return with_origin(value, node.span, Label(value.span, f"`{key.value}` is {_word(shown)}"))
     if isinstance(node, Seq):
         items = tuple(_replaced(item, values, found) for item in node.items)
-        return node if all(a is b for a, b in zip(items, node.items, strict=True)) else replace(node, items=items)
+        return node if all(a is b for a, b in zip(items, node.items, strict=True)) else node._replace(items=items)
     entries = tuple((k, _replaced(v, values, found)) for k, v in node.entries)
     same = all(a[1] is b[1] for a, b in zip(entries, node.entries, strict=True))
-    return node if same else replace(node, entries=entries)
+    return node if same else node._replace(entries=entries)
 
 
 def _word(value: object) -> str:

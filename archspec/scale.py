@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from archspec.spec import Scale
 
@@ -35,8 +35,7 @@ def scaled_repeat(repeat: int | None, scale: Scale) -> int:
     return math.ceil(round(repeat * scale.layers, 9))
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """Where a tensor stands: `stride` input pixels a step, and the atrous `rate` owed for strides not taken."""
 
     stride: Fraction = Fraction(1)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -32,8 +31,7 @@ _WORDS: dict[str, bool | None] = {
 Value = None | bool | int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A value; `origin` is where a value that was named elsewhere (`let`) is written."""
 
     span: Span
@@ -41,14 +39,12 @@ class Scalar:
     origin: Label | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seq:
+class Seq(NamedTuple):
     span: Span
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(NamedTuple):
     span: Span
     entries: tuple[tuple[Scalar, Node], ...]
 
@@ -119,7 +115,7 @@ def parse(source: Source) -> Node:
 def with_origin(node: Node, span: Span, origin: Label) -> Node:
     """A named value at the place that uses it."""
     if isinstance(node, Scalar):
-        return replace(node, span=span, origin=origin)
+        return node._replace(span=span, origin=origin)
     if isinstance(node, Seq):
         return Seq(span, tuple(with_origin(item, span, origin) for item in node.items))
     return node

@@ -1,11 +1,9 @@
 """What a spec says besides its rows, as frozen data, and how the located tree is read into it."""
 
-from __future__ import annotations
-
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from archspec.diagnostics import Diagnostic, Span
 from archspec.kinds import (
@@ -129,8 +127,7 @@ class Head:
     tree: Map = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RowSpec:
+class RowSpec(NamedTuple):
     """One row of the table, as written: block, row words and options, each with its place."""
 
     block: Scalar
@@ -238,6 +235,14 @@ def _check_input(contract: Input, section: Map, found: list[Diagnostic]) -> None
 def root_key(section: Map) -> Span:
     """The first key of a section: a place to point at for what the section lacks."""
     return section.entries[0][0].span if section.entries else section.span
+
+
+def block_names(root: Map) -> list[str]:
+    """The blocks that the table names, as far as it is a table."""
+    layers = root.get("layers")
+    items = layers.items if isinstance(layers, Seq) else ()
+    keys = [item.entries[0][0] if isinstance(item, Map) and item.entries else item for item in items]
+    return [str(key.value) for key in keys if isinstance(key, Scalar)]
 
 
 def read_rows(root: Map) -> list[RowSpec | Scalar | None]:

@@ -1,7 +1,5 @@
 """Convolutions with what stands around them, heads, pools and merges: one row, one op or one small group."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Blocks of edge networks."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from archspec import ops

@@ -1,7 +1,5 @@
 """Blocks of the MobileNets."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from archspec import ops

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 Shape = tuple[int, ...]
 """A tensor without its batch axis: (height, width, channels) for a map, (channels,) for a vector."""
@@ -14,8 +13,7 @@ class ShapeError(Exception):
     """An op cannot take these inputs. The message says what the op knows: shapes and amounts, no places."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """One variable of an op: `role` and layout are Keras's (kernel: height, width, in, out)."""
 
     role: str
@@ -27,8 +25,7 @@ class Weight:
         return volume(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """How far one output pixel looks: `extent` input pixels along an axis, `step` input pixels apart.
 
     Source: Araujo et al., Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.

@@ -13,7 +13,7 @@ from archspec.ops.window import Pad, padded, slide
 LEAK = 0.2  # slope of leaky_relu below zero, TensorFlow's default
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Activation(FreeOp):
     """A function of each element (softmax: of each pixel's channels)."""
 
@@ -29,7 +29,7 @@ class Activation(FreeOp):
         return keras.layers.Activation(self.function, name=name)(inputs[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pool(FreeOp):
     """The largest or the mean of each window. Zeros of `same` padding do not count into a mean."""
 
@@ -53,7 +53,7 @@ class Pool(FreeOp):
         return layer(self.kernel, strides=self.stride, padding=padding, name=name)(x)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GlobalPool(FreeOp):
     """The mean or the largest of a whole map: a vector, or a 1×1 map where `keep` is set."""
 
@@ -82,7 +82,7 @@ def _all(shapes: tuple[Shape, ...]) -> str:
     return ", ".join(show(s) for s in shapes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Add(FreeOp):
     """The sum of equal shapes."""
 
@@ -96,7 +96,7 @@ class Add(FreeOp):
         return keras.layers.Add(name=name)(inputs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Multiply(FreeOp):
     """The product of equal shapes, or of a map and a 1×1 map of the same channels."""
 
@@ -113,7 +113,7 @@ class Multiply(FreeOp):
         return keras.layers.Multiply(name=name)(inputs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Concat(FreeOp):
     """Channels side by side."""
 
@@ -127,7 +127,7 @@ class Concat(FreeOp):
         return keras.layers.Concatenate(name=name)(inputs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Split(FreeOp):
     """Channels in equal parts; every part is an output, so that no channel is lost unseen."""
 
@@ -142,7 +142,7 @@ class Split(FreeOp):
         return keras.ops.split(inputs[0], self.parts, axis=-1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shuffle(FreeOp):
     """Channels dealt out over groups (ShuffleNet, Zhang et al. 2017): as a matrix (groups, rest), transposed.
 
@@ -164,7 +164,7 @@ class Shuffle(FreeOp):
         return keras.layers.Reshape((height, width, channels), name=name)(x)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resize(FreeOp):
     """A map `factor` times as high and wide; half-pixel centres, as tf.image.resize."""
 
@@ -183,7 +183,7 @@ class Resize(FreeOp):
         return keras.layers.Resizing(height, width, interpolation=self.method, name=name)(inputs[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pad(FreeOp):
     """Rows and columns of zeros: ((top, bottom), (left, right))."""
 
@@ -197,7 +197,7 @@ class Pad(FreeOp):
         return keras.layers.ZeroPadding2D(self.zeros, name=name)(inputs[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dropout(FreeOp):
     """Sets a share `drop` of the elements to zero while training; nothing otherwise."""
 
@@ -211,7 +211,7 @@ class Dropout(FreeOp):
         return keras.layers.Dropout(self.drop, name=name)(inputs[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reshape(FreeOp):
     """The same elements under another shape; none: one long vector."""
 

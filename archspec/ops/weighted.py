@@ -13,7 +13,7 @@ from archspec.ops.base import Op, Reach, Shape, ShapeError, Weight, need_map, sh
 from archspec.ops.window import Pad, padded, reach_of, slide
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fill:
     """How a kernel begins and what holds it back: initializer, l2 penalty, trainable or frozen."""
 
@@ -38,7 +38,7 @@ def _biased(weights: list[Weight], bias: bool, channels: int, trainable: bool) -
     return tuple([*weights, Weight("bias", (channels,), trainable)] if bias else weights)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conv(Op):
     """Convolution, grouped and atrous too. Kernel (height, width, in / groups, depth)."""
 
@@ -82,7 +82,7 @@ class Conv(Op):
         )(x)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DepthwiseConv(Op):
     """One kernel (or `multiplier`) a channel. Kernel (height, width, in, multiplier)."""
 
@@ -124,7 +124,7 @@ class DepthwiseConv(Op):
         )(x)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TransposeConv(Op):
     """Transposed convolution: each input pixel paints a kernel. Kernel (height, width, depth, in)."""
 
@@ -160,7 +160,7 @@ class TransposeConv(Op):
         )(inputs[0])  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dense(Op):
     """A matrix on a vector. Kernel (in, units)."""
 
@@ -186,7 +186,7 @@ class Dense(Op):
         return keras.layers.Dense(self.units, use_bias=self.bias, name=name, **arguments)(inputs[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BatchNorm(Op):
     """Batch normalization (Ioffe and Szegedy 2015): four numbers a channel, three without `scale`."""
 

@@ -43,7 +43,7 @@ def _model(graph: Graph, outputs: Mapping[str, Tensor], batch: int | None) -> ke
 
 def _at(made: Mapping[int, Any], tensor: Tensor) -> Any:
     value = made[tensor.node]
-    return value[tensor.output] if isinstance(value, (list, tuple)) else value
+    return value[tensor.output] if isinstance(value, list) else value
 
 
 def _layer_name(model: str) -> str:

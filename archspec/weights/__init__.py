@@ -1,0 +1,21 @@
+"""Weights of foreign files, matched to a graph by structure. Standard library and numpy; readers import what they need."""
+
+from archspec.weights.errors import WeightsError
+from archspec.weights.maps import parse_map
+from archspec.weights.match import Entry, Match, match
+from archspec.weights.report import render_report
+from archspec.weights.slots import Slot
+from archspec.weights.sources import read_source
+from archspec.weights.units import Source
+
+__all__ = [
+    "Entry",
+    "Match",
+    "Slot",
+    "Source",
+    "WeightsError",
+    "match",
+    "parse_map",
+    "read_source",
+    "render_report",
+]

@@ -1,0 +1,118 @@
+"""How a unit's tensors can be read as a slot's weights: which axes move, which kind they make."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from archspec.weights.slots import Shape, Signature
+from archspec.weights.units import POSITIONAL, Unit
+
+AS_STORED: tuple[int, ...] = ()
+HWIO = (2, 3, 1, 0)  # from PyTorch: OIHW of a convolution, IOHW of a transposed one (Keras wants HWOI)
+HWCM = (2, 3, 0, 1)  # from PyTorch's depthwise (C*M, 1, H, W)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One weight out of one tensor: transpose to `axes` (AS_STORED: leave them), then reshape to `shape`."""
+
+    weight: str
+    tensor: str
+    axes: tuple[int, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class View:
+    """A unit read as a layer of `kind`. `ignored` are tensors that change nothing, a gamma of ones."""
+
+    kind: str
+    parts: tuple[Part, ...]
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def signature(self) -> Signature:
+        return (self.kind, tuple((part.weight, part.shape) for part in self.parts))
+
+
+def views(
+    unit: Unit, wanted: Collection[Signature], is_ones: Callable[[str], bool], strict: bool = True
+) -> list[View]:
+    """The readings of a unit that some slot wants, one a signature.
+
+    A 1x1 convolution and a dense layer hold the same numbers; one is read as the other only where nothing wants the
+    unit as it is. With `strict` off the kind its name suggests is not asked for: someone has said which slot it is.
+    """
+    if not unit.parts:
+        return []
+    if unit.kind == POSITIONAL:
+        return [] if strict else [view for signature in wanted if (view := _positional(unit, signature))]
+    if unit.norm:
+        return [view for view in _norms(unit, is_ones) if view.signature in wanted][:1]
+    kernel = unit.parts["kernel"][1]
+    kinds = [unit.kind] if unit.kind and strict else ["conv", "depthwise", "transpose", "dense"]
+    plain = [view for kind in kinds for view in _kernels(unit, kind, kernel) if view.signature in wanted]
+    if plain or unit.kind == "depthwise" or unit.kind == "transpose":
+        return plain
+    return [view for view in _pointwise(unit, kernel) if view.signature in wanted]
+
+
+def natural(unit: Unit, kind: str) -> View | None:
+    """The reading to show beside a slot of `kind` that the unit does not fit; None where it cannot be read so."""
+    if not unit.parts or unit.kind == POSITIONAL:
+        return None
+    if unit.norm:
+        return _norms(unit, lambda _: False)[0]
+    return next(iter(_kernels(unit, unit.kind or kind, unit.parts["kernel"][1])), None)
+
+
+def _positional(unit: Unit, signature: Signature) -> View | None:
+    """Weights in the slot's order, if the shapes agree."""
+    kind, weights = signature
+    stored = list(unit.parts.values())
+    if [shape for _, shape in stored] != [shape for _, shape in weights]:
+        return None
+    pairs = zip(weights, stored, strict=True)
+    return View(kind, tuple(Part(weight, tensor, AS_STORED, shape) for (weight, shape), (tensor, _) in pairs))
+
+
+def _norms(unit: Unit, is_ones: Callable[[str], bool]) -> list[View]:
+    parts = tuple(Part(weight, tensor, AS_STORED, shape) for weight, (tensor, shape) in unit.parts.items())
+    found = [View("norm", parts)]
+    if parts[0].weight == "gamma" and len(parts) > 1 and is_ones(parts[0].tensor):
+        found.append(View("norm", parts[1:], (parts[0].tensor,)))
+    return found
+
+
+def _kernels(unit: Unit, kind: str, kernel: Shape) -> list[View]:
+    if (kind == "dense") != (len(kernel) == 2):
+        return []
+    if not unit.torch:
+        return [_view(unit, kind, AS_STORED, kernel)]
+    if kind == "dense":
+        return [_view(unit, kind, (1, 0), (kernel[1], kernel[0]))]
+    out, per_group, height, width = kernel
+    if kind == "depthwise":
+        # (C*M, 1, H, W) keeps the M outputs of a channel together, as Keras' (H, W, C, M) does.
+        shapes = [(height, width, out // m, m) for m in range(1, out + 1) if out % m == 0 and per_group == 1]
+        return [_view(unit, kind, HWCM, shape) for shape in shapes]
+    return [_view(unit, kind, HWIO, (height, width, per_group, out))]
+
+
+def _pointwise(unit: Unit, kernel: Shape) -> list[View]:
+    """A 1x1 convolution as a dense layer, a dense layer as a 1x1 convolution."""
+    if len(kernel) == 2:
+        cin, cout = kernel[::-1] if unit.torch else kernel
+        return [_view(unit, "conv", (1, 0) if unit.torch else AS_STORED, (1, 1, cin, cout))]
+    if unit.torch and kernel[2:] == (1, 1):
+        return [_view(unit, "dense", HWIO, (kernel[1], kernel[0]))]
+    if not unit.torch and kernel[:2] == (1, 1):
+        return [_view(unit, "dense", AS_STORED, kernel[2:])]
+    return []
+
+
+def _view(unit: Unit, kind: str, axes: tuple[int, ...], shape: Shape) -> View:
+    parts = [Part("kernel", unit.parts["kernel"][0], axes, shape)]
+    if "bias" in unit.parts:
+        tensor, bias = unit.parts["bias"]
+        parts.append(Part("bias", tensor, AS_STORED, bias))
+    return View(kind, tuple(parts))
