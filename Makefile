@@ -24,6 +24,8 @@ $(PACKAGES): requirements.lock
 $(INSTALLED): $(PACKAGES) pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	$(PIP) check
+	@# without bytecode every command compiles the sources anew; some machines forbid Python to write it by itself
+	$(BIN)/python -m compileall -q archspec
 	@touch $@
 
 demo: setup
