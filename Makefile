@@ -8,7 +8,7 @@ EDGES := build/mobilenet_v2_hed
 PHOTO := build/sample.jpg
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test bench lint schema
+.PHONY: setup demo test bench lint schema zoo
 
 setup: $(INSTALLED)
 
@@ -52,3 +52,6 @@ schema: setup
 	mkdir -p schemas
 	$(BIN)/archspec schema > schemas/archspec.schema.json.part
 	mv schemas/archspec.schema.json.part schemas/archspec.schema.json
+
+zoo: setup
+	$(BIN)/python docs/zoo.py

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec import overlay, schema
-from archspec.blocks import BLOCKS, load_entry_points
+from archspec.blocks import BLOCKS, BlockError, load_entry_points
 from archspec.cost import NetCost, cost
-from archspec.diagnostics import Diagnostic, Source, Span, SpecError, suggestion
+from archspec.diagnostics import Code, Diagnostic, Label, Source, Span, SpecError, suggestion
 from archspec.expand import expand
-from archspec.graph import Graph
+from archspec.graph import Graph, cut
+from archspec.read import named_blocks, read_head, read_rows, touched
 from archspec.source import Map, Node, Scalar, parse, read_source
-from archspec.spec import RowSpec, block_names, read_head, read_rows
+from archspec.unused import unused_names
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Document:
     root: Map
     variants: tuple[str, ...]
     found: tuple[Diagnostic, ...] = ()  # of rows only; the rest of the table can still be looked at
+    outputs: tuple[Scalar, ...] = ()  # rows that are the outputs instead of the spec's own
 
 
 @dataclass(frozen=True)
@@ -44,78 +46,130 @@ def open_spec(path: Path) -> Document:
     return document(read_source(path))
 
 
-def document(source: Source, overrides: Sequence[Override] = ()) -> Document:
-    """Parse a text, apply overrides of its head, check it. Raises SpecError where there is no looking further."""
+def document(source: Source, overrides: Sequence[Override] = (), outputs: Sequence[str] = ()) -> Document:
+    """Parse a text, apply overrides of its head, check it. Raises SpecError where there is no looking further.
+
+    Rows named as `outputs` are every network's outputs instead of the spec's: other rows go where none of them needs
+    them, and what `expect` says no longer holds.
+    """
     root = parse(source)
     if isinstance(root, Map):
         for key, value in overrides:
             root = overlay.override(root, key, value)
-        if not all(name in BLOCKS for name in block_names(root)):
-            load_entry_points()  # only now: looking for installed packages takes as long as checking a spec
+        _load_blocks(root)
     found = schema.check(root)
     layers = root.get("layers") if isinstance(root, Map) else None
-    if not isinstance(root, Map) or layers is None or not all(_inside(d.span, layers.span) for d in found):
+    if not isinstance(root, Map) or layers is None or not all(_within(d.span, layers.span) for d in found):
         raise SpecError(found)
-    found += overlay.unused_names(root)
-    found += _unknown_variants(root)
-    return Document(source, root, overlay.variants(root), tuple(found))
+    found += unused_names(root)
+    return Document(source, root, overlay.variants(root), tuple(found), _named(outputs))
 
 
-def _inside(span: Span, outer: Span) -> bool:
+def _load_blocks(root: Map) -> None:
+    """Load what is installed where the table names a block that is not there: the search takes as long as a check."""
+    unknown = next((word for word in named_blocks(root) if word.value not in BLOCKS), None)
+    if unknown is not None:
+        try:
+            load_entry_points()
+        except BlockError as error:
+            raise SpecError([Diagnostic("block-failed", str(error), unknown.span)]) from None
+
+
+def _within(span: Span, outer: Span) -> bool:
     return span.source is outer.source and outer.start <= span.start <= outer.end
-
-
-def _unknown_variants(root: Map) -> Iterator[Diagnostic]:
-    names = overlay.variants(root)
-    targets = root.get("targets")
-    for _, target in targets.entries if isinstance(targets, Map) else ():
-        variant = target.get("variant") if isinstance(target, Map) else None
-        if isinstance(variant, Scalar) and str(variant.value) not in names:
-            help = suggestion(str(variant.value), names) or "the spec has no variants"
-            yield Diagnostic("unknown-variant", f"no variant `{variant.value}`", variant.span, help=help)
 
 
 def network(doc: Document, variant: str | None = None) -> Network:
     """One network of a spec. Raises SpecError with all that is wrong with it."""
     if variant is not None and variant not in doc.variants:
-        help = suggestion(variant, doc.variants) or "the spec has no variants"
         place = Span(Source(doc.source.name, ""), 0, 0)
-        raise SpecError([Diagnostic("unknown-variant", f"no variant `{variant}`", place, help=help)])
+        raise SpecError([_unknown_variant(variant, doc.variants, place)])
     found = list(doc.found)
-    tree = overlay.network(doc.root, variant, found)
-    head = read_head(tree, found)
-    rows = read_rows(tree)
-    bad = [d.span for d in found]
-    graph = expand(head, [_whole(row, bad) for row in rows], variant, found)
-    if graph is None:
-        raise SpecError(found)
+    try:
+        tree = overlay.network(doc.root, variant, found)
+        found += _unknown_variants(tree, doc.variants)
+        head = read_head(tree, found)
+        rows = touched(read_rows(tree), [d.span for d in found])
+        graph = expand(head, rows, variant, found)
+        if graph is None:
+            raise SpecError(found)
+    except SpecError as error:
+        raise SpecError(_placed(doc, variant, d) for d in error.diagnostics) from None
+    if doc.outputs:
+        graph = _cut(graph, doc.outputs)
     counted = cost(graph)
-    if unmet := list(_unmet(graph, counted)):
+    if not doc.outputs and (unmet := list(_unmet(graph, counted))):
         raise SpecError(unmet)
     return Network(doc.source.name, variant, graph, counted)
 
 
-def _whole(row: RowSpec | Scalar | None, bad: Sequence[Span]) -> RowSpec | Scalar | None:
-    """The row, or only its name where something in it is wrong already."""
-    if not isinstance(row, RowSpec) or not bad:
-        return row
-    nodes = [row.block, *row.options.values(), *(row.sources or ()), *([row.name] if row.name else [])]
-    if any(_touches(node.span, span) for node in nodes for span in bad):
-        return row.name
-    return row
+def _named(outputs: Sequence[str]) -> tuple[Scalar, ...]:
+    """Names with their places in what the command line says."""
+    source, end = Source("--outputs", ",".join(outputs)), -1
+    scalars = []
+    for name in outputs:
+        start, end = end + 1, end + 1 + len(name)
+        scalars.append(Scalar(Span(source, start, end), name))
+    return tuple(scalars)
 
 
-def _touches(a: Span, b: Span) -> bool:
-    return a.source is b.source and a.start <= b.start <= a.end
+def _cut(graph: Graph, outputs: Sequence[Scalar]) -> Graph:
+    """The network with other outputs. Raises SpecError where they are no rows."""
+    found: list[Diagnostic] = []
+    rows, names = [row.name for row in graph.rows], [str(scalar.value) for scalar in outputs]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            message, help = f"output `{name}` stands twice", "name each output once"
+            found.append(Diagnostic("duplicate-name", message, outputs[i].span, help=help))
+        elif name not in rows:
+            help = suggestion(name, rows)
+            found.append(Diagnostic("unknown-row", f"no row has the name `{name}`", outputs[i].span, help=help))
+    if found:
+        raise SpecError(found)
+    return cut(graph, names)
+
+
+def _unknown_variants(tree: Map, names: Sequence[str]) -> Iterator[Diagnostic]:
+    targets = tree.get("targets")
+    for _, target in targets.entries if isinstance(targets, Map) else ():
+        variant = target.get("variant") if isinstance(target, Map) else None
+        if isinstance(variant, Scalar) and str(variant.value) not in names:
+            yield _unknown_variant(str(variant.value), names, variant.span)
+
+
+def _unknown_variant(name: str, names: Sequence[str], place: Span) -> Diagnostic:
+    help = suggestion(name, names) or "the spec has no variants"
+    return Diagnostic("unknown-variant", f"no variant `{name}`", place, help=help)
+
+
+def _placed(doc: Document, variant: str | None, found: Diagnostic) -> Diagnostic:
+    """A finding with the place of its variant, where it stands outside of that."""
+    table = doc.root.get("variants")
+    if variant is None or not isinstance(table, Map) or found in doc.found:
+        return found
+    key, over = table.key(variant), table.get(variant)
+    if key is None or over is None or _within(found.span, over.span):
+        return found
+    return found._replace(others=(*found.others, Label(key.span, "in this variant")))
 
 
 def networks(doc: Document) -> Iterator[Network | SpecError]:
-    """The head's network, then every variant's; for one that is wrong, what is wrong with it."""
+    """The head's network, then every variant's; for one that is wrong, what is wrong with it.
+
+    What is wrong in the same way at the same place of several networks comes as the same diagnostic each time, so
+    that a set of all findings holds it once.
+    """
+    seen: dict[tuple[Code, Span], list[Diagnostic]] = {}
     for variant in (None, *doc.variants):
         try:
             yield network(doc, variant)
         except SpecError as error:
-            yield error
+            new: dict[tuple[Code, Span], list[Diagnostic]] = {}
+            for found in error.diagnostics:
+                if (found.code, found.span) not in seen:
+                    new.setdefault((found.code, found.span), []).append(found)
+            seen |= new
+            yield SpecError(same for found in error.diagnostics for same in seen[found.code, found.span])
 
 
 def _unmet(graph: Graph, counted: NetCost) -> Iterator[Diagnostic]:

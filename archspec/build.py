@@ -2,62 +2,58 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archspec import jobs, manifest
-from archspec.analysis import Network
-from archspec.artifact import ArtifactError, inspect_tflite, run_tflite
+from archspec import calibration, jobs, manifest
+from archspec.analysis import Document, Network, network
 from archspec.calibration import Calibration
-from archspec.files import write_whole
-from archspec.graph import Graph
-from archspec.process import last_line, worker
+from archspec.failures import Failure, row_named_in
+from archspec.files import reason, write_all
+from archspec.process import Ended, JobError, because, complaint, worker
+from archspec.spec import ABIS
 
-COMPARED = 20  # images on which an artifact is held against the float model
+FILE = "model.tflite"  # of every ABI, in a folder of its own
 
 Say = Callable[[str], None]
 
 
-class BuildError(Exception):
-    """Nothing could be built; says why."""
-
-
 @dataclass(frozen=True)
 class Order:
-    """What to build: the network, the targets' conversions with their graphs, weights, calibration, the folder."""
+    """What to build: the network, the conversions of its targets, weights, the folder.
+
+    `networks` and `calibrations` hold what the conversions need, by variant.
+    """
 
     network: Network
     source: jobs.Network
     conversions: tuple[jobs.Conversion, ...]
-    graphs: Mapping[str | None, Graph]
+    networks: Mapping[str | None, Network]
+    calibrations: Mapping[str | None, Calibration]
     weights: manifest.Weights | None
-    calibration: Calibration
     folder: Path
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A target that could not be built: the reason, and the row where it can be known."""
+@dataclass
+class _Work:
+    """Alive inside `build` only: what is made and what has failed, by the conversions' keys."""
 
-    abis: tuple[str, ...]
-    scheme: str
-    reason: str
-    row: str | None
+    order: Order
+    say: Say
+    facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Made:
-    """A conversion that was built and looked through."""
-
-    conversion: jobs.Conversion
-    data: bytes
-    facts: dict[str, Any]
+    @property
+    def left(self) -> tuple[jobs.Conversion, ...]:
+        return tuple(c for c in self.order.conversions if c.key not in self.facts and c.key not in self.failed)
 
 
 def plan(targets: Mapping[str, Any], variant: str | None) -> tuple[jobs.Conversion, ...]:
@@ -65,126 +61,138 @@ def plan(targets: Mapping[str, Any], variant: str | None) -> tuple[jobs.Conversi
     abis: dict[tuple[str, str | None], list[str]] = {}
     for abi, target in targets.items():
         abis.setdefault((target.quantize, variant or target.variant), []).append(abi)
-    # float first: it is the quickest, and its kernels are warm for the comparison
-    chosen = sorted(abis.items(), key=lambda item: item[0][0] != "none")
+    variants = list(dict.fromkeys(which for _, which in abis))
+    chosen = sorted(abis.items(), key=lambda item: item[0][0] != "none")  # float first: it is the quickest
     return tuple(
-        jobs.Conversion(f"{i}.tflite", scheme, which, tuple(served)) for i, ((scheme, which), served) in enumerate(chosen)
+        jobs.Conversion(f"{i}.tflite", scheme, which, tuple(served), f"{variants.index(which)}.npy")
+        for i, ((scheme, which), served) in enumerate(chosen)
     )
 
 
-def build(order: Order, say: Say) -> tuple[dict[str, Any], list[Failure]]:
-    """Build all that `order` asks for; the manifest as written, and what failed. Raises BuildError, OSError.
+def order(
+    doc: Document, source: jobs.Network, weights: Path | None, out: Path, pictures: Path | None, say: Say
+) -> Order:
+    """What a spec's targets ask for, below the folder `out`. `pictures` is a folder of them, to calibrate on.
 
-    A conversion that aborts its process fails alone: the others go on in a new process.
+    Raises SpecError, CalibrationError, and OSError where there are no such weights.
     """
-    with tempfile.TemporaryDirectory(prefix="archspec-") as scratch, ThreadPoolExecutor(1) as pool:
-        calibration = Path(scratch) / "calibration.npy"
-        np.save(calibration, order.calibration.images)
-        job = jobs.BuildJob(
-            order.source, order.conversions, scratch, str(calibration), order.weights and order.weights.path, True
-        )
-        made, failed = _convert(order, job, pool, say)
-        keras = Path(scratch) / "model.keras"
-        if not keras.exists():
-            raise BuildError(failed[0].reason if failed else "the network could not be lowered")
-        order.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(order.folder / "model.keras", keras.read_bytes())
-    for one in made:
-        for abi in one.conversion.abis:
-            (order.folder / abi).mkdir(exist_ok=True)
-            write_whole(order.folder / abi / "model.tflite", one.data)
-    written = manifest.make(order.network, order.source, order.weights, order.calibration, [
-        {"abi": abi, "file": f"{abi}/model.tflite", "variant": one.conversion.variant, "scheme": one.conversion.scheme,
-         **one.facts}
-        for one in made for abi in one.conversion.abis
-    ], [{"abi": abi, "scheme": f.scheme, "reason": f.reason, "row": f.row} for f in failed for abi in f.abis])  # fmt: skip
-    write_whole(order.folder / "manifest.json", manifest.text(written))
-    return written, failed
+    main = network(doc, source.variant)
+    conversions = plan(main.graph.head.targets, source.variant)
+    digest = manifest.weights_at(weights) if weights else None
+    networks = {c.variant: main if c.variant == source.variant else network(doc, c.variant) for c in conversions}
+    int8 = {c.variant for c in conversions if c.scheme == "int8"}
+    calibrations = {
+        variant: calibration.choose(one.graph.head.input, pictures, bool(weights), say if variant in int8 else None)
+        for variant, one in networks.items()
+    }
+    return Order(main, source, conversions, networks, calibrations, digest, out / main.graph.head.model)
 
 
-def _convert(
-    order: Order, job: jobs.BuildJob, pool: ThreadPoolExecutor, say: Say
-) -> tuple[list[Made], list[Failure]]:
-    """Run workers until every conversion is made or has failed."""
-    looking: dict[str, Future[Made]] = {}
-    failed: list[Failure] = []
-    by_key = {c.key: c for c in job.conversions}
+def build(order: Order, say: Say) -> tuple[dict[str, Any], list[Failure]]:
+    """Build all that `order` asks for; the manifest as written, and what failed. Raises JobError, OSError.
+
+    A conversion that aborts its process fails alone: the others go on in a new process. The folder's files are
+    replaced at the end, all or none; an artifact of an earlier build that this one has not made is removed.
+    """
+    _check_folder(order.folder)
+    work = _Work(order, say)
+    try:
+        with tempfile.TemporaryDirectory(prefix="archspec-") as scratch:
+            _save_images(order, Path(scratch))
+            _convert(work, scratch)
+            made = {key: (Path(scratch) / key).read_bytes() for key in (jobs.KERAS, *work.facts)}
+    except OSError as error:
+        raise JobError(f"cannot work in {tempfile.gettempdir()}: {reason(error)}") from error
+    return _write(work, made), list(work.failed.values())
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise the OSError that writing would end with, before the work is done."""
+    there = next(f for f in (folder, *folder.parents) if f.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "no permission to write", str(there))
+
+
+def _save_images(order: Order, scratch: Path) -> None:
+    for conversion in order.conversions:
+        np.save(scratch / conversion.images, order.calibrations[conversion.variant].images)
+
+
+def _convert(work: _Work, scratch: str) -> None:
+    """Run workers until every conversion is made or has failed. Raises JobError where model.keras cannot be made."""
+    order = work.order
+    weights = order.weights.path if order.weights else None
+    job = jobs.BuildJob(order.source, order.conversions, scratch, weights, True)
     while True:
-        done: set[str] = set()
-        at = ""
-        with worker(job) as (events, ended):
-            for event in events:
-                at = str(event.get("key", at))
-                if event["event"] == "started" and at in by_key:
-                    say(f"converting for {', '.join(by_key[at].abis)} ({by_key[at].scheme})")
-                elif event["event"] == "made":
-                    done.add(at)
-                    looking[at] = pool.submit(_look, by_key[at], Path(job.folder))
-                elif event["event"] in ("refused", "failed"):
-                    done.add(at)
-                    if at not in by_key:
-                        raise BuildError(str(event["reason"]))
-                    failed.append(_failure(order, by_key[at], str(event["reason"])))
-        if ended[0].how is None:
-            break
-        if at not in by_key:
-            raise BuildError(f"{ended[0].how}: {last_line(ended[0].log)}")
-        if at not in done:
-            done.add(at)
-            failed.append(_failure(order, by_key[at], ended[0].how, ended[0].log))
-        left = tuple(c for c in job.conversions if c.key not in done)
-        if not left:
-            break
-        job = replace(job, conversions=left, keras=False)
-    return _looked(order, looking, by_key, failed), failed
+        at, ended = _run(work, job)
+        # a worker that came to its end left nothing; else it was at one, or died before it was at any
+        for conversion in [c for c in work.left if c.key == at] or work.left:
+            _fail(work, conversion, because(ended), ended.log)
+        if not work.left:
+            return
+        job = replace(job, conversions=work.left, keras=False)
 
 
-def _looked(
-    order: Order, looking: Mapping[str, Future[Made]], by_key: Mapping[str, jobs.Conversion], failed: list[Failure]
-) -> list[Made]:
-    made = []
-    for key, future in looking.items():
-        try:
-            one = future.result()
-        except ArtifactError as error:
-            failed.append(_failure(order, by_key[key], str(error)))
-            continue
-        if by_key[key].scheme == "int8" and one.facts["float_islands"]:
-            island = one.facts["float_islands"][0]
-            reason = f"not int8: {island['op']} handles floats at {island['tensor']}"
-            failed.append(_failure(order, by_key[key], reason))
-            continue
-        made.append(one)
-    return made
+def _run(work: _Work, job: jobs.BuildJob) -> tuple[str, Ended]:
+    """Run one worker to its end; what it was at then."""
+    by_key = {c.key: c for c in job.conversions}
+    at, keras = "", not job.keras
+    with worker(job) as told:
+        for event in told:
+            if isinstance(event, Ended):
+                if not keras:
+                    raise JobError(because(event))
+                return at, event
+            at = str(event["key"])
+            keras |= event["event"] == "made"
+            if at in by_key:
+                _note(work, by_key[at], event)
+            elif event["event"] in ("refused", "failed"):
+                row = row_named_in(str(event["reason"]), work.order.network.graph)
+                raise JobError(f"row `{row}`: {complaint(event)}" if row else complaint(event))
+    raise AssertionError("a worker's events end with how it ended")
 
 
-def _look(conversion: jobs.Conversion, scratch: Path) -> Made:
-    """What is in a converted file, and how far its answers are from the float model's. Raises ArtifactError."""
-    data = (scratch / conversion.key).read_bytes()
-    artifact = inspect_tflite(data)
-    images = np.load(scratch / "calibration.npy", allow_pickle=False)[:COMPARED]
-    with np.load(scratch / f"{conversion.key}.npz", allow_pickle=False) as archive:
-        reference = {name: archive[name][:COMPARED] for name in archive.files}
-    return Made(conversion, data, manifest.facts(artifact, run_tflite(data, images), reference))
+def _note(work: _Work, conversion: jobs.Conversion, event: jobs.Event) -> None:
+    if event["event"] == "started":
+        work.say(f"converting for {', '.join(conversion.abis)} ({conversion.scheme})")
+    elif event["event"] == "made":
+        work.facts[conversion.key] = event["facts"]
+    else:
+        _fail(work, conversion, complaint(event), f"{event['reason']}\n{event.get('log', '')}")
 
 
-def _failure(order: Order, conversion: jobs.Conversion, reason: str, log: str = "") -> Failure:
-    row = row_named_in(f"{reason}\n{log}", order.graphs[conversion.variant])
-    return Failure(conversion.abis, conversion.scheme, " ".join(reason.split())[:1000], row)
+def _fail(work: _Work, conversion: jobs.Conversion, why: str, log: str) -> None:
+    row = row_named_in(log, work.order.networks[conversion.variant].graph)
+    work.failed[conversion.key] = Failure(conversion.abis, conversion.scheme, why, row)
 
 
-def row_named_in(text: str, graph: Graph) -> str | None:
-    """The row whose layer a converter's message names: the one named last, the longest name where one holds another."""
-    best: tuple[int, int, str] | None = None
-    for row, node in graph.row_of():
-        at = text.rfind(node.name)
-        if at >= 0 and (best is None or (at, len(node.name)) > best[:2]):
-            best = (at, len(node.name), row.name)
-    return best[2] if best else None
-
-
-def report(failures: Sequence[Failure]) -> list[str]:
-    """A line for each failure, as people read it."""
-    return [
-        f"{', '.join(f.abis)} ({f.scheme}){f', row `{f.row}`' if f.row else ''}: {f.reason}" for f in failures
+def _write(work: _Work, made: Mapping[str, bytes]) -> dict[str, Any]:
+    """Write all files, the manifest last, and remove artifacts of an earlier build that are not of this one."""
+    order, folder = work.order, work.order.folder
+    entries: list[dict[str, Any]] = []
+    files: dict[Path | str, bytes | str] = {folder / jobs.KERAS: made[jobs.KERAS]}
+    for conversion in order.conversions:
+        for abi in conversion.abis if conversion.key in work.facts else ():
+            files[folder / abi / FILE] = made[conversion.key]
+            made_of, images = order.networks[conversion.variant], order.calibrations[conversion.variant]
+            facts = work.facts[conversion.key]
+            entries.append(manifest.artifact(abi, f"{abi}/{FILE}", conversion.scheme, made_of, images, facts))
+    failed = [
+        {"abi": abi, "scheme": f.scheme, "reason": f.reason, "row": f.row}
+        for f in work.failed.values()
+        for abi in f.abis
     ]
+    written = manifest.make(order.network, order.source, order.weights, entries, failed)
+    files[folder / manifest.NAME] = manifest.text(written)
+    for file in files:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    write_all(files)
+    for abi in ABIS:
+        if folder / abi / FILE not in files:
+            with suppress(OSError):
+                (folder / abi / FILE).unlink()
+                (folder / abi).rmdir()
+    return written

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archspec.photo import InputContract, PhotoError, prepare, read_photo
+from archspec.spec import Input
 
 PICTURES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 MOST = 100  # images of a folder that are used, in the order of their names
-NOISE = 20  # images of noise, or generated photos
+NOISE = 20  # images of noise
+PHOTOS = 8  # generated, at a third of a second each
+PHOTO = (400, 300)  # their width and height
 
 
 class CalibrationError(Exception):
@@ -25,6 +30,28 @@ class Calibration:
 
     images: NDArray[np.float32]
     source: str
+
+
+def choose(contract: Input, folder: Path | None, trained: bool, warn: Callable[[str], None] | None) -> Calibration:
+    """The pictures of a folder; without one noise for weights that mean nothing yet, for others generated photos.
+
+    `warn` is told where int8 ranges come from anything but pictures. Raises CalibrationError.
+    """
+    if folder is None and not trained:
+        return noise(contract.shape, contract.interval)
+    try:
+        photo = InputContract.from_manifest(input_entry(contract))
+    except ValueError as error:
+        if folder is not None:
+            raise CalibrationError(f"pictures do not fit this network's input: {error}") from error
+        made = noise(contract.shape, contract.interval)
+    else:
+        if folder is not None:
+            return from_folder(folder, photo)
+        made = generated(photo)
+    if warn:
+        warn(f"warning: int8 ranges come from {made.source}; give real photos by --calibrate DIR")
+    return made
 
 
 def from_folder(folder: Path, contract: InputContract) -> Calibration:
@@ -56,5 +83,25 @@ def generated(contract: InputContract) -> Calibration:
 
     from archspec.sample import document_photo
 
-    photos = [Image.fromarray(document_photo(seed, (480, 360))[0]) for seed in range(NOISE)]
-    return Calibration(np.stack([prepare(photo, contract) for photo in photos]), f"{NOISE} generated photos")
+    photos = [Image.fromarray(document_photo(seed, PHOTO)[0]) for seed in range(PHOTOS)]
+    return Calibration(np.stack([prepare(photo, contract) for photo in photos]), f"{PHOTOS} generated photos")
+
+
+def input_entry(contract: Input) -> dict[str, Any]:
+    """The spec's input contract as the manifest has it: every number written out for every channel."""
+    channels = contract.shape[2]
+
+    def each(value: float | tuple[float, ...] | None) -> list[float] | None:
+        if value is None:
+            return None
+        return list(value) if isinstance(value, tuple) else [value] * channels
+
+    color = contract.color or {1: "gray", 3: "rgb"}.get(channels)
+    return {
+        "size": list(contract.shape),
+        "range": list(contract.range) if contract.range else None,
+        "mean": each(contract.mean),
+        "std": each(contract.std),
+        "color": color,
+        "resize": contract.resize,
+    }

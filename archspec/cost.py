@@ -7,7 +7,8 @@ The conventions, stated once:
   transposed convolution is charged by input pixel, and a padded pixel like any other.
 - activation memory: the peak, over the order of the table, of the elements of all tensors that are still to be
   read. Batch norm, activations, dropout and reshapes work in place where nothing else reads their input.
-- receptive field: input pixels along the longer axis that an output pixel sees, borders left out of account.
+- receptive field: input pixels along the longer axis that an output pixel sees, borders left out of account;
+  behind an upsampling that other windows follow, where pixels see unequally far, it can fall short of the widest.
 - stride: input pixels between two neighbouring output pixels.
 """
 
@@ -15,11 +16,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import NamedTuple
 
-from archspec.graph import INPUT, Graph, Node, Tensor
-from archspec.ops import Shape, volume
+from archspec.graph import INPUT, Graph
+from archspec.ops import POINT, Shape, volume
 
 
 class RowCost(NamedTuple):
@@ -58,16 +58,17 @@ def cost(graph: Graph) -> NetCost:
     for row in graph.rows:
         params = trainable = macs = 0
         for node in graph.nodes[row.start : row.stop]:
+            if not node.op.kind:
+                continue  # an op without variables has no MACs either
             shapes = node.input_shapes
             macs += node.op.macs(*shapes)
-            for weight in node.op.weights(*shapes):
-                params += weight.size
-                trainable += weight.size if weight.trainable else 0
-        field, step = seen[row.output.node]
-        stride = int(step) if step.denominator == 1 else float(step)
-        rows.append(
-            RowCost(row.name, row.block, row.repeat, row.output.shape, params, trainable, macs, field, stride)
-        )
+            for _, shape, learned in node.op.weights(*shapes):
+                size = volume(shape)
+                params += size
+                trainable += size if learned else 0
+        height, width, step, parts = seen[row.output.node]
+        field, stride = max(height, width), step // parts if step % parts == 0 else step / parts
+        rows.append(RowCost(row.name, row.block, row.repeat, row.output.shape, params, trainable, macs, field, stride))
     return NetCost(
         tuple(rows),
         sum(r.params for r in rows),
@@ -77,56 +78,57 @@ def cost(graph: Graph) -> NetCost:
     )
 
 
-def _receptive_fields(graph: Graph) -> dict[int, tuple[int, Fraction]]:
-    """For each node, the pixels of the image that one of its pixels sees, and its stride."""
-    seen: dict[int, tuple[int, Fraction]] = {INPUT: (1, Fraction(1))}
+Seen = tuple[int, int, int, int]
+"""Pixels of the image that an output pixel sees (height, width), and its stride as a fraction."""
+
+
+def _receptive_fields(graph: Graph) -> dict[int, Seen]:
+    seen: dict[int, Seen] = {INPUT: (1, 1, 1, 1)}
     for i, node in enumerate(graph.nodes):
         reach = node.op.reach(*node.input_shapes)
-        field = max(seen[t.node][0] for t in node.inputs)
-        step = max(seen[t.node][1] for t in node.inputs)
-        seen[i] = (math.ceil(field + (reach.extent - 1) * step), step * reach.step)
+        if reach is POINT and len(node.inputs) == 1:
+            seen[i] = seen[node.inputs[0].node]
+            continue
+        height, width, step, parts = seen[node.inputs[0].node]
+        for tensor in node.inputs[1:]:
+            other = seen[tensor.node]
+            height, width = max(height, other[0]), max(width, other[1])
+            if other[2] * parts < step * other[3]:  # a gate of one pixel strides far; the map it opens does not
+                step, parts = other[2:]
+        high, wide = reach.extent
+        height -= -(high - 1) * step // parts  # rounded up
+        width -= -(wide - 1) * step // parts
+        step, parts = step * reach.stride, parts * reach.zoom
+        if parts != 1:
+            common = math.gcd(step, parts)
+            step, parts = step // common, parts // common
+        seen[i] = height, width, step, parts
     return seen
 
 
 def peak_elements(graph: Graph) -> int:
     """The largest sum of elements of the tensors alive at one time."""
-    readers: dict[tuple[int, int], int] = {}
-    last: dict[tuple[int, int], int] = {}
-    for i, node in enumerate(graph.nodes):
+    nodes = graph.nodes
+    reads: dict[tuple[int, int], int] = {}
+    last: dict[tuple[int, int], int] = {}  # tensor -> the node that reads it last
+    for i, node in enumerate(nodes):
         for tensor in node.inputs:
-            key = (tensor.node, tensor.output)
-            readers[key] = readers.get(key, 0) + 1
+            key = tensor[:2]
+            reads[key] = reads.get(key, 0) + 1
             last[key] = i
-    for _, tensor in graph.outputs:
-        last[(tensor.node, tensor.output)] = len(graph.nodes)
-    dying: dict[int, list[int]] = {}
-    live = peak = 0
-
-    def born(key: tuple[int, int], shape: Shape, at: int) -> None:
-        nonlocal live
-        live += volume(shape)
-        dying.setdefault(last.get(key, at), []).append(volume(shape))
-
-    born((INPUT, 0), graph.input_shape, -1)
-    for i, node in enumerate(graph.nodes):
-        held = volume(node.shape) if _in_place(node, readers, last, i) else 0
-        live -= held
-        if held:
-            dying[i].remove(held)
-        for output in _outputs_of(node, i):
-            born((i, output.output), output.shape, i)
+    last.update((tensor[:2], len(nodes)) for _, tensor in graph.outputs)
+    freed = [0] * (len(nodes) + 1)  # elements let go after each node
+    live = peak = volume(graph.input_shape)
+    freed[last.get((INPUT, 0), 0)] += live
+    for i, node in enumerate(nodes):
+        size = volume(node.shape)
+        for output in range(node.op.outputs):
+            live += size
+            freed[last.get((i, output), i)] += size
+        key = node.inputs[0][:2]
+        if node.op.in_place and key[0] != INPUT and reads[key] == 1 and last[key] == i:
+            live -= size  # it is written over its input, which is as large
+            freed[i] -= size
         peak = max(peak, live)
-        live -= sum(dying.pop(i, ()))
-    return max(peak, volume(graph.input_shape))
-
-
-def _in_place(node: Node, readers: dict[tuple[int, int], int], last: dict[tuple[int, int], int], at: int) -> bool:
-    key = (node.inputs[0].node, node.inputs[0].output)
-    return node.op.in_place and key[0] != INPUT and readers[key] == 1 and last[key] == at
-
-
-def _outputs_of(node: Node, number: int) -> list[Tensor]:
-    from archspec.ops import Split
-
-    parts = node.op.parts if isinstance(node.op, Split) else 1
-    return [Tensor(number, i, node.shape) for i in range(parts)]
+        live -= freed[i]
+    return peak

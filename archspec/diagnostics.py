@@ -7,7 +7,18 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Code = Literal[
+    "anchor", "block-failed", "conflicting-keys", "dead-row", "duplicate-key", "duplicate-name", "empty-spec",
+    "file-too-large", "forward-reference", "idle-multiplier", "invalid-key", "invalid-name", "invalid-yaml",
+    "malformed-override", "malformed-row", "merge-key", "missing-key", "missing-option", "nesting-too-deep", "not-utf8",
+    "out-of-range", "output-stride", "several-documents", "shape-mismatch", "tag", "too-large", "unknown-block",
+    "unknown-key", "unknown-name", "unknown-option", "unknown-row", "unknown-value", "unknown-variant",
+    "unmet-expectation", "unreadable-file", "unused-default", "unused-name", "wrong-inputs", "wrong-length",
+    "wrong-type",
+]  # fmt: skip
+"""What a finding is known by: stable, each explained on a page of tests/diagnostics."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +83,13 @@ class SpecError(Exception):
 
 
 def near(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` is probably a misspelling of, or None."""
+    """The known name that `name` is probably a misspelling or a longer or shorter form of, or None."""
     folded = {k.lower(): k for k in known}
-    matches = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    word = name.lower()
+    matches = difflib.get_close_matches(word, folded, n=1, cutoff=0.6)
+    matches = matches or [
+        k for k in folded if min(len(k), len(word)) > 2 and (k.startswith(word) or word.startswith(k))
+    ]
     return folded[matches[0]] if matches else None
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,24 +14,33 @@ def write_whole(path: Path | str, data: bytes | str) -> None:
     folder must exist. On any failure, an interrupt included, the old file stays and nothing is left behind.
     Raises OSError, which names `path`.
     """
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    part = os.path.join(folder, f".{secrets.token_hex(8)}.part")
-    content = data.encode() if isinstance(data, str) else data
+    write_all({path: data})
+
+
+def write_all(files: Mapping[Path | str, bytes | str]) -> None:
+    """Write several files as `write_whole` does: all of them lie on the disk before the first takes its place.
+
+    A full disk or an interrupt leaves all old files. They take their places in the mapping's order, one by one.
+    """
+    parts: list[tuple[str, str]] = []  # where a content lies under another name, and the file it will be
+    path: Path | str = ""
     try:
-        with open(part, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
+        for path, data in files.items():
+            target = os.path.realpath(path)
+            parts.append((os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part"), target))
+            _write(parts[-1][0], data.encode() if isinstance(data, str) else data)
+        for path, moved in zip(files, parts, strict=True):  # noqa: B007  an error names it
+            os.replace(*moved)
     except BaseException as error:
-        with suppress(OSError):
-            os.unlink(part)
+        for part, _ in parts:
+            with suppress(OSError):
+                os.unlink(part)
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
-    with suppress(OSError):  # some network filesystems cannot sync a folder; the file itself is whole
-        _sync_folder(folder)
+    for folder in {os.path.dirname(os.path.realpath(path)) for path in files}:
+        with suppress(OSError):  # some network filesystems cannot sync a folder; the files themselves are whole
+            _sync_folder(folder)
 
 
 def reason(error: Exception) -> str:
@@ -38,8 +48,15 @@ def reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _sync_folder(folder: str) -> None:
-    """Make the new name last through a power cut."""
+    """Make the new names last through a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.diagnostics import Span
@@ -35,7 +35,7 @@ class Node(NamedTuple):
 
     @property
     def input_shapes(self) -> tuple[Shape, ...]:
-        return tuple(t.shape for t in self.inputs)
+        return tuple([t.shape for t in self.inputs])
 
 
 class RowNodes(NamedTuple):
@@ -72,6 +72,38 @@ class Graph:
                 yield row, node
 
 
+def cut(graph: Graph, names: Sequence[str]) -> Graph:
+    """The network with other outputs, rows by name, without the rows that none of them needs. Raises KeyError.
+
+    Slim's final_endpoint, and more than one of them.
+    """
+    gives = {row.name: row.output for row in graph.rows}
+    outputs = tuple((name, gives[name]) for name in names)
+    needed = {tensor.node for _, tensor in outputs}
+    kept: list[RowNodes] = []
+    for row in reversed(graph.rows):
+        if row.name in names or not needed.isdisjoint(range(row.start, row.stop)):
+            kept.append(row)
+            needed.add(row.output.node)
+            needed.update(t.node for node in graph.nodes[row.start : row.stop] for t in node.inputs)
+    nodes: list[Node] = []
+    rows: list[RowNodes] = []
+    numbers = {INPUT: INPUT}  # a node's number before and after
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor._replace(node=numbers[tensor.node])
+
+    for row in reversed(kept):
+        start = len(nodes)
+        for number in range(row.start, row.stop):
+            numbers[number] = len(nodes)
+            node = graph.nodes[number]
+            nodes.append(node._replace(inputs=tuple(moved(t) for t in node.inputs)))
+        rows.append(row._replace(start=start, stop=len(nodes), output=moved(row.output)))
+    leaving = tuple((name, moved(tensor)) for name, tensor in outputs)
+    return replace(graph, nodes=tuple(nodes), rows=tuple(rows), outputs=leaving)
+
+
 class NameTaken(Exception):
     """Two nodes ask for one name."""
 
@@ -100,7 +132,7 @@ class Net:
         return tuple(Tensor(first.node, i, first.shape) for i in range(parts))
 
     def _node(self, op: Op, inputs: Sequence[Tensor], role: str) -> Tensor:
-        shape = op.shape(*(t.shape for t in inputs))
+        shape = op.shape(*[t.shape for t in inputs])
         if min(shape) < 1:
             raise ShapeError("nothing is left of the map")
         name = f"{self.prefix}_{role}" if role else self.prefix

@@ -4,38 +4,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
+
+KERAS = "model.keras"  # stands in events where the key of a conversion does, and is the file's name
+
+Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Network:
-    """Which network of which spec: the text as it was read, the variant, the modules of blocks it needs."""
+    """Which network of which spec: the text as it was read, the variant, the modules of blocks it needs.
+
+    `outputs` names rows that are the outputs instead of the spec's own.
+    """
 
     name: str
     text: str
     variant: str | None
     blocks: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """One file to make: a scheme of a variant, and the ABIs that are served by it."""
+    """One file to make, named `key`: a scheme of a variant, and the ABIs that are served by it.
+
+    `images` is an .npy beside it: the variant's calibration images, in model units.
+    """
 
     key: str
     scheme: str
     variant: str | None
     abis: tuple[str, ...]
+    images: str
 
 
 @dataclass(frozen=True)
 class BuildJob:
-    """Make model.keras and every conversion in `folder`. `calibration` is an .npy of images in model units."""
+    """Make every conversion in `folder`, and model.keras where `keras` says so."""
 
     network: Network
     conversions: tuple[Conversion, ...]
     folder: str
-    calibration: str
     weights: str | None
     keras: bool
     task: str = "build"
@@ -48,7 +59,7 @@ class ImportJob:
     network: Network
     source: str
     out: str
-    maps: tuple[str, ...] = field(default=())
+    maps: tuple[str, ...]
     task: str = "import"
 
 
@@ -56,19 +67,12 @@ def encode(job: BuildJob | ImportJob) -> str:
     return json.dumps(asdict(job))
 
 
-def decode(text: str) -> BuildJob | ImportJob:
+def decode(text: str | bytes) -> BuildJob | ImportJob:
     """The job that `encode` wrote."""
     data: dict[str, Any] = json.loads(text)
-    network = data.pop("network")
-    network["blocks"] = tuple(network["blocks"])
+    lists = {name: tuple(data["network"][name]) for name in ("blocks", "outputs")}
+    network = Network(**{**data["network"], **lists})
     if data["task"] == "import":
-        return ImportJob(Network(**network), data["source"], data["out"], tuple(data["maps"]))
-    conversions = tuple(Conversion(c["key"], c["scheme"], c["variant"], tuple(c["abis"])) for c in data["conversions"])
-    return BuildJob(
-        Network(**network), conversions, data["folder"], data["calibration"], data["weights"], data["keras"]
-    )
-
-
-Event = Mapping[str, Any]
-
-
+        return ImportJob(network, data["source"], data["out"], tuple(data["maps"]))
+    conversions = tuple(Conversion(**{**c, "abis": tuple(c["abis"])}) for c in data["conversions"])
+    return BuildJob(network, conversions, data["folder"], data["weights"], data["keras"])

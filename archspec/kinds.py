@@ -86,6 +86,9 @@ Kernel = Annotated[
     Size2, Kind("a kernel size from 1 to 255, or [height, width]", {"anyOf": [_KERNEL, _pair(_KERNEL)]}, _both_axes)
 ]
 Stride = Annotated[int, Kind("a stride from 1 to 64", _integer(1, 64))]
+UpStride = Annotated[int, Kind("a stride from 1 to 64", _integer(1, 64))]
+"""How many times larger a transposed convolution makes a map: no stride to `output_stride`."""
+
 Rate = Annotated[int, Kind("an atrous rate from 1 to 256", _integer(1, 256))]
 Expansion = Annotated[float, Kind("a factor above 0, at most 64", _number(exclusiveMinimum=0, maximum=64))]
 Flag = Annotated[bool, Kind("true or false", {"type": "boolean"})]
@@ -139,9 +142,7 @@ From = Annotated[
         lambda value: (value,) if isinstance(value, str) else tuple(value),
     ),
 ]
-Repeat = Annotated[
-    int, Kind(f"a whole number from 1 to {MOST_REPEATS}", _integer(1, MOST_REPEATS))
-]
+Repeat = Annotated[int, Kind(f"a whole number from 1 to {MOST_REPEATS}", _integer(1, MOST_REPEATS))]
 Count = Annotated[int, Kind("a whole number from 0", _integer(0, 10**18))]
 Version = Annotated[Literal[1], Kind("the version of the language, 1", {"type": "integer", "const": 1})]
 Multiplier = Annotated[float, Kind("a multiplier above 0, at most 16", _number(exclusiveMinimum=0, maximum=16))]
@@ -163,9 +164,7 @@ InputSize = Annotated[
         lambda value: value if isinstance(value, int) else tuple(value),
     ),
 ]
-Interval = Annotated[
-    tuple[float, float], Kind("a range [low, high]", _pair(_number(minimum=-1e6, maximum=1e6)), tuple)
-]
+Interval = Annotated[tuple[float, float], Kind("a range [low, high]", _pair(_number(minimum=-1e6, maximum=1e6)), tuple)]
 PerChannel = Annotated[
     float | tuple[float, ...],
     Kind(

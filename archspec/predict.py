@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -59,18 +60,27 @@ class Prediction:
 def predict(file: Path, image: Path, out: Path | None, labels: Path | None) -> Prediction:
     """Run `file`, build/NAME/ABI/model.tflite, on `image` as build/NAME/manifest.json says.
 
+    The first output in the spec's order that is an edge map of the input's size, else class scores, is what it says.
+
     The edge picture, a PNG, goes to `out`, by default IMAGE.NAME.edges.png in the current folder. `labels`
     names one class a line. Raises PredictError for whatever cannot be read or understood, OSError if the
     picture cannot be written.
     """
     folder = file.resolve().parent.parent
     name = folder.name
-    contract, untrained = read_manifest(folder / "manifest.json")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise PredictError(f"{file}: {reason(error)}") from error
+    built = read_manifest(folder / "manifest.json", data)
+    contract, untrained = built.contract, built.untrained
     try:
         photo = read_photo(image)
+        outputs, answers = _run(data, built.outputs, prepare(photo, contract))
     except PhotoError as error:
         raise PredictError(str(error)) from error
-    outputs, answers = _run(file, prepare(photo, contract))
+    except ArtifactError as error:
+        raise PredictError(f"{file}: {error}") from error
     for info in outputs:
         if info.shape == (1, *contract.size[:2], 1):
             _refuse(labels, f"{file} gives an edge map, which has no labels")
@@ -86,9 +96,7 @@ def predict(file: Path, image: Path, out: Path | None, labels: Path | None) -> P
             scores = probabilities(answers[info.name][0], info.scale)
             return Prediction(name, "classes", untrained, classes=top_classes(scores, labels))
     shapes = ", ".join(f"{info.name} {'×'.join(map(str, info.shape))}" for info in outputs)
-    raise PredictError(
-        f"{file}: no edge map of the input's size and no class scores among its outputs: {shapes}"
-    )
+    raise PredictError(f"{file}: no edge map of the input's size and no class scores among its outputs: {shapes}")
 
 
 def _refuse(option: Path | None, why: str) -> None:
@@ -96,26 +104,38 @@ def _refuse(option: Path | None, why: str) -> None:
         raise PredictError(f"{option}: {why}")
 
 
-def _run(file: Path, image: Floats) -> tuple[tuple[TensorInfo, ...], dict[str, Floats]]:
-    try:
-        data = file.read_bytes()
-        return inspect_tflite(data).outputs, run_tflite(data, image[None])
-    except (OSError, ArtifactError) as error:
-        raise PredictError(f"{file}: {reason(error)}") from error
+def _run(data: bytes, order: tuple[str, ...], image: Floats) -> tuple[tuple[TensorInfo, ...], dict[str, Floats]]:
+    """The outputs in the spec's order, which a .tflite file loses, and its answer. Raises ArtifactError."""
+    outputs = {info.name: info for info in inspect_tflite(data).outputs}
+    if missing := [name for name in order if name not in outputs]:
+        raise ArtifactError(f"no output `{missing[0]}`, which its manifest lists")
+    return tuple(outputs[name] for name in order), run_tflite(data, image[None])
 
 
-def read_manifest(path: Path) -> tuple[InputContract, bool]:
-    """The input contract of a build, and whether its weights are untrained. Raises PredictError."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What the manifest says of an artifact: how it is fed, its outputs in order, whether its weights are untrained."""
+
+    contract: InputContract
+    outputs: tuple[str, ...]
+    untrained: bool
+
+
+def read_manifest(path: Path, artifact: bytes) -> Built:
+    """The manifest's word on one of its artifacts, which it knows by its digest. Raises PredictError."""
     try:
         manifest = json.loads(path.read_bytes())
         weights = manifest["weights"]
         if weights != "untrained" and not isinstance(weights, dict):
             raise ValueError(f"weights {weights!r}")
-        return InputContract.from_manifest(manifest["input"]), weights == "untrained"
+        digest = hashlib.sha256(artifact).hexdigest()
+        entry = next((e for e in manifest["artifacts"] if e["sha256"] == digest), None)
+        if entry is None:
+            raise PredictError(f"{path} lists no such artifact: the file was changed since, or is of another build")
+        outputs = tuple(str(output["name"]) for output in entry["outputs"])
+        return Built(InputContract.from_manifest(entry["input"]), outputs, weights == "untrained")
     except OSError as error:
-        raise PredictError(
-            f"{path}: {reason(error)}; `archspec build` writes it above the ABI's folder"
-        ) from error
+        raise PredictError(f"{path}: {reason(error)}; `archspec build` writes it above the ABI's folder") from error
     except KeyError as error:
         raise PredictError(f"{path}: the manifest has no {error}") from error
     except (TypeError, ValueError) as error:

@@ -11,10 +11,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
+from archspec.failures import essence, last_words
 from archspec.jobs import BuildJob, Event, ImportJob, encode
 
-LOG_TAIL = 20_000  # characters of a dead worker's log that are looked through
+LOG_TAIL = 20_000  # bytes at the end of a worker's log that are looked through
+
+# The worker imports from the folders that this process does, in their order; -P keeps the current one out of it.
+START = "import sys; sys.path[:] = sys.argv[1:]; from archspec.tf.worker import main; main()"
+
+
+class JobError(Exception):
+    """A job that came to nothing; says why."""
 
 
 @dataclass(frozen=True)
@@ -26,54 +36,91 @@ class Ended:
 
 
 @contextlib.contextmanager
-def worker(job: BuildJob | ImportJob) -> Iterator[tuple[Iterator[Event], list[Ended]]]:
-    """Start a worker on a job: its events as they come, and, once they have ended, how it did.
+def worker(job: BuildJob | ImportJob) -> Iterator[Iterator[Event | Ended]]:
+    """Start a worker on a job: its events as they come, then how it ended.
 
-    The worker is killed when the block is left early, by an interrupt for one.
+    The worker is killed when the block is left early, by an interrupt for one. Raises OSError where it cannot be
+    started.
     """
-    ended: list[Ended] = []
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "archspec.tf.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment(),
-        )  # fmt: skip
-        assert process.stdin is not None and process.stdout is not None
-        lines = process.stdout
+    with tempfile.TemporaryDirectory(prefix="archspec-") as folder:
+        given = Path(folder) / "job.json"
+        given.write_text(encode(job))
+        # the job comes from a file: a pipe would break, or fill up, under a worker that dies before it reads
+        with given.open("rb") as stdin, (Path(folder) / "log").open("w+b") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", START, *map(os.path.abspath, sys.path)],
+                stdin=stdin, stdout=subprocess.PIPE, stderr=log, env=_environment(folder),
+            )  # fmt: skip
+            assert process.stdout is not None
+            try:
+                yield _told(process, process.stdout, log)
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+
+
+def _told(process: subprocess.Popen[bytes], lines: IO[bytes], log: IO[bytes]) -> Iterator[Event | Ended]:
+    for line in lines:
         try:
-            with contextlib.suppress(BrokenPipeError):  # it died at once; its log says why
-                process.stdin.write(encode(job))
-                process.stdin.close()
-
-            def events() -> Iterator[Event]:
-                for line in lines:
-                    yield json.loads(line)
-                code = process.wait()
-                log.seek(0, os.SEEK_END)
-                log.seek(max(0, log.tell() - LOG_TAIL))
-                ended.append(Ended(_words(code), log.read().decode(errors="replace")))
-
-            yield events(), ended
-        finally:
-            process.kill()
-            process.wait()
-            lines.close()
+            event = json.loads(line)
+        except ValueError:
+            continue  # not ours: something wrote to the stream before the worker took it for itself
+        if isinstance(event, dict) and "event" in event:
+            yield event
+    yield Ended(in_words(process.wait()), tail(log.fileno(), 0))
 
 
-def _environment() -> dict[str, str]:
-    """This process's, with the folders that it imports from, and TensorFlow told to be quiet."""
-    path = os.pathsep.join(filter(None, (os.path.dirname(os.path.dirname(__file__)), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+def answer(job: ImportJob) -> Event:
+    """What a job of one step made. Raises JobError, OSError."""
+    with worker(job) as told:
+        for event in told:
+            if isinstance(event, Ended):
+                raise JobError(because(event))
+            if event["event"] == "made":
+                return event
+            if event["event"] in ("refused", "failed"):
+                raise JobError(complaint(event))
+    raise AssertionError("a worker's events end with how it ended")
 
 
-def _words(code: int) -> str | None:
+def complaint(event: Event) -> str:
+    """What a refusal or a failure says: the one is ours and stands as it is, the other may be pages long."""
+    return str(event["reason"]) if event["event"] == "refused" else essence(str(event["reason"]))
+
+
+def because(ended: Ended) -> str:
+    """How a worker ended and what it said last."""
+    how, why = ended.how or "the process ended without an answer", last_words(ended.log)
+    return f"{how}: {why}" if why else how
+
+
+def tail(log: int, start: int) -> str:
+    """The end of a log, a file's descriptor, as far as it lies behind byte `start`."""
+    size = os.fstat(log).st_size
+    start = max(start, size - LOG_TAIL)
+    return os.pread(log, size - start, start).decode(errors="replace")
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """This process's, with TensorFlow on the CPU, where answers repeat; it and Keras as they come, and quiet."""
+    settings = {
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": folder,  # else Keras obeys the user's keras.json, or writes one
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TMPDIR": folder,  # what a killed process leaves behind goes with it
+    }
+    return {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"} | settings
+
+
+def in_words(code: int) -> str | None:
+    """How a process with this exit code ended; None for well."""
     if code == 0:
         return None
-    if code < 0:
-        return f"the process aborted ({signal.Signals(-code).name})"
-    return f"the process ended with code {code}"
-
-
-def last_line(log: str) -> str:
-    """The last line of a log that says something."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    if code > 0:
+        return f"the process ended with code {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    if -code == signal.SIGKILL:
+        return f"the process was killed ({name}), perhaps for want of memory"
+    return f"the process aborted ({name})"

@@ -28,7 +28,7 @@ def github(diagnostics: Sequence[Diagnostic]) -> str:
     for d in diagnostics:
         r = _region(d.span)
         where = (
-            f"file={_escape(d.span.source.name, ',:')},line={r['startLine']},endLine={r['endLine']}"
+            f"file={_escape(_visible(d.span.source.name), ',:')},line={r['startLine']},endLine={r['endLine']}"
             f",col={r['startColumn']},endColumn={r['endColumn']},title={_escape(d.code, ',:')}"
         )
         message = d.message if not d.help else f"{d.message} ({d.help})"
@@ -38,7 +38,7 @@ def github(diagnostics: Sequence[Diagnostic]) -> str:
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     """A JSON list: code, message, file, line, column, end_line, end_column, label, help, others."""
-    return json.dumps([_record(d) for d in diagnostics], indent=2, ensure_ascii=False) + "\n"
+    return _dumped([_record(d) for d in diagnostics])
 
 
 def sarif(diagnostics: Sequence[Diagnostic]) -> str:
@@ -55,7 +55,13 @@ def sarif(diagnostics: Sequence[Diagnostic]) -> str:
             }
         ],
     }
-    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    return _dumped(log)
+
+
+def _dumped(value: object) -> str:
+    """JSON in which only what UTF-8 cannot hold is escaped."""
+    made = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return made.encode("utf-8", "backslashreplace").decode()
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Diagnostic]], str]] = {
@@ -69,7 +75,7 @@ FORMATS: Mapping[str, Callable[[Sequence[Diagnostic]], str]] = {
 
 def _place(span: Span) -> str:
     line, column = span.source.position(span.start)
-    return f"{span.source.name}:{line}:{column}"
+    return f"{_visible(span.source.name)}:{line}:{column}"
 
 
 def _region(span: Span) -> dict[str, int]:
@@ -116,7 +122,8 @@ def _result(d: Diagnostic, rules: Sequence[str]) -> dict[str, Any]:
 def _location(span: Span) -> dict[str, Any]:
     from urllib.parse import quote  # here, since `check` need not pay for it
 
-    uri = quote(span.source.name.replace("\\", "/"), safe="/:")
+    # a file's name is bytes, and those that are no UTF-8 came here as surrogates (PEP 383)
+    uri = quote(span.source.name.encode("utf-8", "surrogateescape"), safe="/")
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": _region(span)}}
 
 
@@ -181,4 +188,6 @@ def _columns(line: str) -> int:
     """Columns a terminal gives to the visible form of `line`."""
     if line.isascii() and "\t" not in line:
         return len(line)
-    return sum(2 if c == "\t" or unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in line)
+    return sum(
+        2 if c == "\t" or unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in line
+    )

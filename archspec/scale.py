@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from fractions import Fraction
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from archspec.blocks import Block
+from archspec.graph import Tensor
+from archspec.kinds import Stride, kind_of
+from archspec.rounding import divisible
 from archspec.spec import Scale
+
+STRIDE = kind_of(Stride)
 
 
 def scaled_depth(depth: int, scale: Scale, floor: int | None) -> int:
-    """A depth times `scale.width`. `floor` is a row's own `min_depth`.
+    """A depth times `scale.width`, at least `floor` (a row's own `min_depth`); as written where the width is 1.
 
     Source: Slim's `_make_divisible` (MobileNet v2), and for `divisor: 1` Slim's `max(int(d * m), min_depth)`.
     """
@@ -21,10 +26,7 @@ def scaled_depth(depth: int, scale: Scale, floor: int | None) -> int:
     least = floor or scale.min_depth
     if scale.divisor == 1:
         return max(int(wanted), least, 1)
-    rounded = max(scale.divisor, int(wanted + scale.divisor / 2) // scale.divisor * scale.divisor)
-    if rounded < 0.9 * wanted:
-        rounded += scale.divisor
-    return max(rounded, least)
+    return divisible(wanted, scale.divisor, least)
 
 
 def scaled_repeat(repeat: int | None, scale: Scale) -> int:
@@ -32,13 +34,13 @@ def scaled_repeat(repeat: int | None, scale: Scale) -> int:
     if repeat is None:
         return 1
     # a decimal such as 1.1 is not exact in binary: 10 x 1.1 must be 11, not 12
-    return math.ceil(round(repeat * scale.layers, 9))
+    return math.ceil(round(repeat * scale.layers, 9)) or 1
 
 
 class Pace(NamedTuple):
     """Where a tensor stands: `stride` input pixels a step, and the atrous `rate` owed for strides not taken."""
 
-    stride: Fraction = Fraction(1)
+    stride: float = 1
     rate: int = 1
 
 
@@ -57,3 +59,26 @@ def paced(pace: Pace, stride: int, output_stride: int | None) -> tuple[int, int,
     if output_stride is None or pace.stride * stride <= output_stride:
         return stride, pace.rate, Pace(pace.stride * stride, pace.rate)
     return 1, pace.rate, Pace(pace.stride, pace.rate * stride)
+
+
+def stride_of(block: Block, values: Mapping[str, Any]) -> int | None:
+    """The stride that a block's row asks for; None where the block has none."""
+    option = block.options.get("stride")
+    if option is None or option.kind is not STRIDE:
+        return None
+    return int(values.get("stride", option.default))
+
+
+def bent(block: Block, values: Mapping[str, Any], stride: int, rate: int) -> dict[str, Any]:
+    """The options of one repetition with the stride it gets, and its rate times what is owed."""
+    changed = {**values, "stride": stride}
+    if "rate" in block.options and stride == 1:
+        changed["rate"] = values.get("rate", block.options["rate"].default) * rate
+    return changed
+
+
+def measured(before: Tensor, after: Tensor, pace: Pace) -> Pace:
+    """The pace after a row without a stride of its own: a resize, a transposed convolution, a side output."""
+    if len(before.shape) != 3 or len(after.shape) != 3 or after.shape[0] <= before.shape[0]:
+        return pace
+    return Pace(pace.stride * before.shape[0] / after.shape[0], 1)

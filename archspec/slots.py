@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+from archspec import ops
 from archspec.graph import INPUT, Graph
 from archspec.weights import Slot
+from archspec.weights.upstream import IMAGE, Tangled, Upstream, join
+
+JOINS = {ops.Concat: "concat", ops.Add: "add", ops.Multiply: "multiply"}
 
 
 def slots_of(graph: Graph) -> tuple[Slot, ...]:
-    """One slot a weighted layer, in the graph's order, with the slots upstream of each."""
+    """One slot a weighted layer, in the graph's order, with the slots upstream of each and what it reads."""
     slots: list[Slot] = []
     above: dict[int, frozenset[int]] = {INPUT: frozenset()}
+    reads = _reads(graph)
     number = 0
     for row, node in graph.row_of():
         upstream = frozenset().union(*(above[t.node] for t in node.inputs))
         weights = node.op.weights(*node.input_shapes)
         if weights:
             shapes = tuple((w.role, w.shape) for w in weights)
-            slots.append(Slot(node.name, row.name, row.block, node.role, node.op.kind, shapes, upstream))
+            read = reads.get(node.name)
+            slots.append(Slot(node.name, row.name, row.block, node.role, node.op.kind, shapes, upstream, read))
             upstream |= {len(slots) - 1}
         above[number] = upstream
         number += 1
     return tuple(slots)
+
+
+def _reads(graph: Graph) -> dict[str, Upstream]:
+    """What each weighted layer reads, by name; nothing for a graph too tangled to be told in such a way."""
+    reads: dict[str, Upstream] = {}
+    given: dict[int, Upstream] = {INPUT: IMAGE}
+    try:
+        for number, node in enumerate(graph.nodes):
+            sources = [given[t.node] for t in node.inputs]
+            if node.op.weights(*node.input_shapes):
+                reads[node.name], given[number] = sources[0], node.name
+            elif isinstance(node.op, (ops.Pool, ops.GlobalPool)):
+                given[number] = join(node.op.function, sources)
+            else:
+                given[number] = join(JOINS[type(node.op)], sources) if type(node.op) in JOINS else sources[0]
+    except Tangled:
+        return {}
+    return reads

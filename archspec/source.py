@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from archspec.diagnostics import Diagnostic, Label, Source, Span, SpecError
+from archspec.diagnostics import Code, Diagnostic, Label, Source, Span, SpecError
 
 LARGEST_FILE = 1 << 20  # bytes
 DEEPEST = 20  # levels of nesting
+MOST_FINDINGS = 100  # looking for more ends here
 LONGEST_NUMBER = 18  # digits: fits a signed 64-bit integer
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -49,7 +50,10 @@ class Map(NamedTuple):
     entries: tuple[tuple[Scalar, Node], ...]
 
     def get(self, key: str) -> Node | None:
-        return next((value for name, value in self.entries if name.value == key), None)
+        for name, value in self.entries:
+            if name.value == key:
+                return value
+        return None
 
     def key(self, key: str) -> Scalar | None:
         return next((name for name, _ in self.entries if name.value == key), None)
@@ -82,34 +86,47 @@ def read_source(path: Path) -> Source:
     try:
         return Source(str(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        good = data[: error.start].decode("utf-8-sig")
+        good = error.object[: error.start].decode()
         source = Source(str(path), good)
-        message = f"the file is not UTF-8: byte 0x{data[error.start]:02x}"
-        raise SpecError([Diagnostic("not-utf8", message, Span(source, len(good), len(good)))]) from None
+        message = f"the file is not UTF-8: byte 0x{error.object[error.start]:02x}"
+        here = Span(source, len(good), len(good))
+        raise SpecError([Diagnostic("not-utf8", message, here, help="save it as UTF-8")]) from None
 
 
-def parse(source: Source) -> Node:
-    """Parse one YAML document. Raises SpecError with every construct that the language refuses."""
+def parse(source: Source, start: int = 0) -> Node:
+    """Parse one YAML document, from character `start` on. Raises SpecError with every construct that is refused."""
     found: list[Diagnostic] = []
+    root = None
     try:
-        root = _document(source, found)
-    except _Stop:
-        root = None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = min(mark.index if mark else 0, len(source.text))
-        reason = " ".join(filter(None, (error.context, error.problem)))
-        found.append(Diagnostic("invalid-yaml", f"invalid YAML: {reason}", Span(source, at, at)))
-        root = None
-    except yaml.reader.ReaderError as error:
-        at = min(int(error.position), len(source.text))
-        found.append(Diagnostic("invalid-yaml", f"invalid YAML: {error.reason}", Span(source, at, at)))
-        root = None
+        source.text.encode()
+        root = _document(source, " " * start + source.text[start:], found)
+    except _StopError:
+        pass
+    except UnicodeEncodeError as error:
+        found.append(Diagnostic("not-utf8", "the text is not UTF-8", Span(source, error.start, error.end)))
+    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
+        found.append(_invalid(source, error))
     if root is None and not found:
-        found.append(Diagnostic("empty-spec", "the file holds no spec", Span(source, 0, 0)))
+        help = "begin with `archspec: 1`, the version of the language"
+        found.append(Diagnostic("empty-spec", "there is no spec in the file", Span(source, 0, 0), help=help))
     if found or root is None:
         raise SpecError(found)
     return root
+
+
+def _invalid(source: Source, error: Any) -> Diagnostic:
+    if isinstance(error, yaml.reader.ReaderError):
+        at = max(source.text.find(chr(error.character)), 0)  # its own position counts bytes and a byte order mark
+        return Diagnostic("invalid-yaml", f"invalid YAML: {error.reason}", Span(source, at, at + 1))
+    mark = error.problem_mark or error.context_mark
+    at = min(mark.index, len(source.text))
+    others: tuple[Label, ...] = ()
+    if error.context and error.context_mark and error.context_mark.index < at:
+        others = (Label(Span(source, error.context_mark.index, error.context_mark.index), error.context),)
+    tab = source.text[at : at + 1] == "\t"
+    help = "indent by spaces: YAML takes no tabs" if tab else ""
+    problem = error.problem or error.context
+    return Diagnostic("invalid-yaml", f"invalid YAML: {problem}", Span(source, at, at), others=others, help=help)
 
 
 def with_origin(node: Node, span: Span, origin: Label) -> Node:
@@ -121,20 +138,21 @@ def with_origin(node: Node, span: Span, origin: Label) -> Node:
     return node
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     """Nothing after this point can be trusted."""
 
 
-def _document(source: Source, found: list[Diagnostic]) -> Node | None:
-    events = yaml.parse(source.text, Loader=_LOADER)
+def _document(source: Source, text: str, found: list[Diagnostic]) -> Node | None:
+    events = yaml.parse(text, Loader=_LOADER)
     root: Node | None = None
     documents = 0
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                found.append(Diagnostic("several-documents", "a spec is one document", _span(source, event)))
-                raise _Stop
+                help = "write each spec into a file of its own"
+                found.append(Diagnostic("several-documents", "a spec is one document", _span(source, event), help=help))
+                raise _StopError
             root = _node(source, next(events), events, found, 1)
     return root
 
@@ -146,27 +164,35 @@ def _span(source: Source, event: Any) -> Span:
 
 def _node(source: Source, event: Any, events: Iterator[Any], found: list[Diagnostic], depth: int) -> Node:
     span = _span(source, event)
+    if len(found) >= MOST_FINDINGS:
+        raise _StopError
     if isinstance(event, yaml.AliasEvent):
-        found.append(_refused_anchor(span, source))
+        found.append(_refused("anchor", span, "*"))
         return Scalar(span, None)
     if event.anchor is not None:
-        found.append(_refused_anchor(span, source))
+        found.append(_refused("anchor", span, "&"))
     if event.tag is not None:
-        found.append(Diagnostic("tag", f"a tag is not part of the language: `{_cut(event.tag)}`", span))
+        found.append(_refused("tag", span, "!"))
     if isinstance(event, yaml.ScalarEvent):
         return Scalar(span, _scalar(event.value) if event.style is None or event.style == "" else event.value)
     if depth >= DEEPEST:
         found.append(Diagnostic("nesting-too-deep", f"nested deeper than {DEEPEST} levels", span))
-        raise _Stop
+        raise _StopError
     if isinstance(event, yaml.SequenceStartEvent):
         return _sequence(source, span, events, found, depth)
     return _mapping(source, span, events, found, depth)
 
 
-def _refused_anchor(span: Span, source: Source) -> Diagnostic:
-    word = source.text[span.start : span.end].split()
-    name = _cut(word[0]) if word else "&"
-    return Diagnostic("anchor", f"an anchor is not part of the language: `{name}`", span, help="name the value under `let`")
+_HELP: dict[Code, str] = {"anchor": "name the value under `let`", "tag": "write the value without it"}
+
+
+def _refused(code: Code, span: Span, mark: str) -> Diagnostic:
+    """An anchor, alias or tag, which stands somewhere in front of its value."""
+    at = max(span.source.text.find(mark, span.start, span.end), span.start)
+    end = re.compile(r"[^\s,\[\]{}]*").match(span.source.text, at).end()  # type: ignore[union-attr]
+    message = f"an {code} is not part of the language" if code == "anchor" else "a tag is not part of the language"
+    word = _cut(span.source.text[at:end])
+    return Diagnostic(code, f"{message}: `{word}`", Span(span.source, at, end), help=_HELP[code])
 
 
 def _sequence(source: Source, span: Span, events: Iterator[Any], found: list[Diagnostic], depth: int) -> Seq:
@@ -187,15 +213,19 @@ def _mapping(source: Source, span: Span, events: Iterator[Any], found: list[Diag
             break
         key = _node(source, event, events, found, depth + 1)
         value = _node(source, next(events), events, found, depth + 1)
+        if isinstance(event, yaml.AliasEvent):
+            continue  # reported
         if not isinstance(key, Scalar) or key.value is None:
             found.append(Diagnostic("invalid-key", "a key must be one word", key.span))
             continue
         name = event.value  # as written: the key `1` and the key `1.0` are two words
         if name == "<<":
-            found.append(Diagnostic("merge-key", "a merge key is not part of the language: `<<`", key.span))
+            help = "write options that rows share under `defaults`"
+            found.append(Diagnostic("merge-key", "a merge key is not part of the language: `<<`", key.span, help=help))
         elif name in entries:
             first = Label(entries[name][0].span, "first here")
-            found.append(Diagnostic("duplicate-key", f"key `{_cut(name)}` stands twice", key.span, others=(first,)))
+            message = f"key `{_cut(name)}` stands twice"
+            found.append(Diagnostic("duplicate-key", message, key.span, others=(first,), help="drop one of the two"))
         else:
             entries[name] = (Scalar(key.span, name), value)
     return Map(span, tuple(entries.values()))

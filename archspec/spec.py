@@ -1,24 +1,33 @@
-"""What a spec says besides its rows, as frozen data, and how the located tree is read into it."""
+"""What a spec says, as frozen data. The schema is drawn from these types."""
 
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, NamedTuple, TypeVar
+from functools import cache
+from typing import NamedTuple
 
-from archspec.diagnostics import Diagnostic, Span
+from archspec.diagnostics import Span
 from archspec.kinds import (
-    Act, Colour, Count, Fit, InputSize, Interval, Kind, ModelName, Multiplier, Name, OutputStride, Penalty, PerChannel,
-    Scheme, Small, Units, VariantName, Version, kind_of,
-)  # fmt: skip
+    Colour,
+    Count,
+    Fit,
+    InputSize,
+    Interval,
+    Kind,
+    Multiplier,
+    Penalty,
+    PerChannel,
+    Scheme,
+    Small,
+    Units,
+    VariantName,
+    kind_of,
+)
 from archspec.ops import Shape
-from archspec.source import Map, Node, Scalar, Seq, plain
-
-__all__ = ["ABIS", "Act", "Expect", "Head", "Input", "RowSpec", "Scale", "Target", "Train", "read_head", "read_rows"]
+from archspec.source import Map, Node, Scalar
 
 ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
 CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -131,147 +140,33 @@ class RowSpec(NamedTuple):
     """One row of the table, as written: block, row words and options, each with its place."""
 
     block: Scalar
-    span: Span
+    whole: Span
     options: Mapping[str, Node]
     name: Scalar | None
     sources: tuple[Scalar, ...] | None
-    repeat: int | None
-    min_depth: int | None
+    repeat: Node | None
+    min_depth: Node | None
+
+    @property
+    def span(self) -> Span:
+        """Where findings about the row point: its block's name."""
+        return self.block.span
 
 
-def read_value(kind: Kind, name: str, node: Node, found: list[Diagnostic]) -> Any:
-    """A value of a kind. One that `let` named is checked here, for the schema saw only its name."""
-    value = plain(node)
-    if (origin := _origin(node)) is not None:
-        from archspec.schema import explain_value  # the schema is drawn from this module's types
+class BrokenRow(NamedTuple):
+    """A row with something wrong in it that is reported already. It still defines its name."""
 
-        if problem := explain_value(kind, name, value):
-            code, message = problem
-            found.append(Diagnostic(code, message, node.span, others=(origin,)))
-            return None
-    return kind.read(value)
+    whole: Span
+    name: Scalar | None
 
 
-def _origin(node: Node) -> Any:
-    if isinstance(node, Scalar):
-        return node.origin
-    if isinstance(node, Seq):
-        return next((o for item in node.items if (o := _origin(item)) is not None), None)
-    return None
-
-
-def read_section(made: type[T], node: Node | None, found: list[Diagnostic]) -> T:
-    """A section of the head as its dataclass. The tree has passed the schema."""
+@cache
+def kinds_of(made: type) -> Mapping[str, Kind]:
+    """The kind of each field of a section."""
     hints = typing.get_type_hints(made, include_extras=True)
-    given: dict[str, Any] = {}
-    for f in fields(made):  # type: ignore[arg-type]
-        value = node.get(f.name) if isinstance(node, Map) else None
-        if value is not None:
-            given[f.name] = read_value(kind_of(hints[f.name]), f.name, value, found)
-    return made(**given)
+    return {f.name: kind_of(hints[f.name]) for f in fields(made)}
 
 
 def required(made: type) -> list[str]:
     """The fields of a section that have no default."""
     return [f.name for f in fields(made) if f.default is MISSING and f.default_factory is MISSING]
-
-
-def read_head(root: Map, found: list[Diagnostic]) -> Head:
-    """Read the head of a resolved tree that has passed the schema; what only a reader can see goes to `found`."""
-    model = root.get("model")
-    section = root.get("input")
-    contract = read_section(Input, section, found)
-    if isinstance(section, Map) and contract.size is not None:
-        _check_input(contract, section, found)
-    stride = root.get("output_stride")
-    outputs = root.get("outputs")
-    targets = root.get("targets")
-    defaults = root.get("defaults")
-    train = root.get("train")
-    return Head(
-        model=str(plain(model)) if model else "",
-        input=contract,
-        scale=read_section(Scale, root.get("scale"), found),
-        output_stride=read_value(kind_of(OutputStride), "output_stride", stride, found) if stride else None,
-        outputs=tuple(n for n in outputs.items if isinstance(n, Scalar)) if isinstance(outputs, Seq) else (),
-        expect=read_section(Expect, root.get("expect"), found),
-        train=read_section(Train, train, found) if train else None,
-        targets={str(k.value): read_section(Target, v, found) for k, v in targets.entries}
-        if isinstance(targets, Map)
-        else DEFAULT_TARGETS,
-        defaults={str(k.value): v for k, v in defaults.entries if isinstance(v, Map)}
-        if isinstance(defaults, Map)
-        else {},
-        tree=root,
-    )
-
-
-def _check_input(contract: Input, section: Map, found: list[Diagnostic]) -> None:
-    def report(code: str, message: str, key: str, help: str = "") -> None:
-        place = section.get(key) or section
-        found.append(Diagnostic(code, message, place.span, help=help))
-
-    if contract.range is None and (contract.mean is None or contract.std is None):
-        key = root_key(section)
-        message = "`input` does not say how a photo's values are scaled"
-        found.append(Diagnostic("missing-key", message, key, help="add `range: [0, 1]`, or `mean` and `std`"))
-    if contract.range is not None:
-        if contract.mean is not None or contract.std is not None:
-            report("conflicting-keys", "`input` has a `range`, or `mean` and `std`, not both", "range")
-        if contract.range[0] >= contract.range[1]:
-            report("out-of-range", "the low end of `range` must be under the high end", "range")
-    channels = contract.shape[2]
-    for key in ("mean", "std"):
-        value = getattr(contract, key)
-        if isinstance(value, tuple) and len(value) != channels:
-            report("wrong-length", f"`{key}` has {len(value)} values for {channels} channels", key)
-    stds = contract.std if isinstance(contract.std, tuple) else (contract.std,)
-    if any(s is not None and s <= 0 for s in stds):
-        report("out-of-range", "`std` must be above 0", "std")
-    if contract.color and CHANNELS[contract.color] != channels:
-        report("wrong-length", f"`color: {contract.color}` has {CHANNELS[contract.color]} channels, not {channels}", "color")
-
-
-def root_key(section: Map) -> Span:
-    """The first key of a section: a place to point at for what the section lacks."""
-    return section.entries[0][0].span if section.entries else section.span
-
-
-def block_names(root: Map) -> list[str]:
-    """The blocks that the table names, as far as it is a table."""
-    layers = root.get("layers")
-    items = layers.items if isinstance(layers, Seq) else ()
-    keys = [item.entries[0][0] if isinstance(item, Map) and item.entries else item for item in items]
-    return [str(key.value) for key in keys if isinstance(key, Scalar)]
-
-
-def read_rows(root: Map) -> list[RowSpec | Scalar | None]:
-    """The rows of the table. A row that is malformed is None, or its name where it has one."""
-    layers = root.get("layers")
-    return [_read_row(item) for item in layers.items] if isinstance(layers, Seq) else []
-
-
-def _read_row(item: Node) -> RowSpec | Scalar | None:
-    if isinstance(item, Scalar):
-        return RowSpec(item, item.span, {}, None, None, None, None) if isinstance(item.value, str) else None
-    if not isinstance(item, Map) or len(item.entries) != 1:
-        return None
-    block, body = item.entries[0]
-    entries = {str(k.value): v for k, v in body.entries} if isinstance(body, Map) else {}
-    name, source = entries.pop("name", None), entries.pop("from", None)
-    repeat, floor = entries.pop("repeat", None), entries.pop("min_depth", None)
-    sources = tuple(source.items) if isinstance(source, Seq) else (source,) if source else None
-    return RowSpec(
-        block,
-        block.span,
-        entries,
-        name if isinstance(name, Scalar) else None,
-        tuple(s for s in sources if isinstance(s, Scalar)) if sources is not None else None,
-        repeat.value if isinstance(repeat, Scalar) and type(repeat.value) is int else None,
-        floor.value if isinstance(floor, Scalar) and type(floor.value) is int else None,
-    )
-
-
-Names = typing.Annotated[tuple[str, ...], kind_of(Name)]
-MODEL = kind_of(ModelName)
-VERSION = kind_of(Version)

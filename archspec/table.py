@@ -10,12 +10,18 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], total: Sequen
     body = [[_cell(value) for value in row] for row in rows]
     last = [_cell(value) for value in total]
     lines = [list(header), *body, *([last] if last else [])]
-    right = [any(isinstance(row[i], (int, float)) for row in rows) for i in range(len(header))]
+    right = [_numbers([row[i] for row in rows]) for i in range(len(header))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     out = [_line(header, widths, right), _rule(widths), *(_line(row, widths, right) for row in body)]
     if last:
         out += [_rule(widths), _line(last, widths, right)]
     return "\n".join(out) + "\n"
+
+
+def _numbers(column: Sequence[object]) -> bool:
+    """Whether a column is one of numbers, with gaps or without."""
+    said = [value for value in column if value not in ("", None)]
+    return bool(said) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in said)
 
 
 def _cell(value: object) -> str:

@@ -21,7 +21,7 @@ class Counted:
     weights: tuple[Shape, ...] = ()
 
 
-class DoesNotFit(Exception):
+class WindowError(Exception):
     """The window is larger than the padded map."""
 
 
@@ -71,16 +71,14 @@ def zeros_of(padding: Padding, size: int, kernel: int, rate: int, stride: int, a
     return same(size if padding == "same" else 1000 * stride, taps(kernel, rate), stride)
 
 
-def sliding(
-    shape: Shape, kernel: Size, stride: int, rate: int, padding: Padding
-) -> tuple[list[int], list[int]]:
-    """First rows and first columns of all windows. Raises DoesNotFit."""
+def sliding(shape: Shape, kernel: Size, stride: int, rate: int, padding: Padding) -> tuple[list[int], list[int]]:
+    """First rows and first columns of all windows. Raises WindowError."""
     found = []
     for axis in (0, 1):
         zeros = zeros_of(padding, shape[axis], kernel[axis], rate, stride, axis)
         found.append(windows(shape[axis], taps(kernel[axis], rate), stride, zeros))
     if not all(found):
-        raise DoesNotFit
+        raise WindowError
     return found[0], found[1]
 
 

@@ -14,12 +14,8 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("old", [None, b"a longer old content"])
-@pytest.mark.parametrize(
-    ("data", "content"), [(b"\x00\xff", b"\x00\xff"), ("µ\n", b"\xc2\xb5\n"), (b"", b"")]
-)
-def test_writes_the_whole_content(
-    tmp_path: Path, old: bytes | None, data: bytes | str, content: bytes
-) -> None:
+@pytest.mark.parametrize(("data", "content"), [(b"\x00\xff", b"\x00\xff"), ("µ\n", b"\xc2\xb5\n"), (b"", b"")])
+def test_writes_the_whole_content(tmp_path: Path, old: bytes | None, data: bytes | str, content: bytes) -> None:
     path = tmp_path / "file"
     if old is not None:
         path.write_bytes(old)

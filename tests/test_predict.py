@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archspec.artifact import inspect_tflite
 from archspec.predict import (
     GAP,
     PANEL,
@@ -30,7 +31,11 @@ def lay_out(folder: Path, artifact: Path, **changes: Any) -> Path:
     file = folder / "build" / "net" / "arm64-v8a" / "model.tflite"
     file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(artifact, file)
-    manifest = {"input": INPUT, "weights": TRAINED} | changes
+    data = artifact.read_bytes()
+    names = [info.name for info in inspect_tflite(data).outputs] if data[4:8] == b"TFL3" else []
+    entry = {"sha256": hashlib.sha256(data).hexdigest(), "input": INPUT, "outputs": [{"name": n} for n in names]}
+    entry |= {key: changes.pop(key) for key in ("input", "outputs") if key in changes}
+    manifest = {"weights": TRAINED, "artifacts": [{"sha256": "0" * 64}, entry]} | changes
     (file.parent.parent / "manifest.json").write_text(json.dumps(manifest))
     return file
 
@@ -60,6 +65,24 @@ def test_edges(tflite: Path, tmp_path: Path, photo: Path, monkeypatch: pytest.Mo
     for pixel, logit in zip(seen[1], (-1, 5), strict=True):
         assert pixel == pytest.approx([255 / (1 + np.exp(-logit))] * 3, abs=4)
     assert seen[2][1] == pytest.approx((255, 64, 32), abs=4), "an edge is laid over in its colour"
+
+
+def test_the_first_output_of_the_spec_is_the_answer(tflite: Path, tmp_path: Path, photo: Path) -> None:
+    """side is -fuse; the file itself has an order of its own."""
+    for order, wanted in ((["fuse", "side"], (0, 255)), (["side", "fuse"], (255, 0))):
+        outputs = [{"name": name} for name in order]
+        file = lay_out(tmp_path, tflite / "edges_float.tflite", outputs=outputs)
+        predict(file, photo, tmp_path / "out.png", None)
+        with Image.open(tmp_path / "out.png") as picture:
+            width = PANEL * 96 // 64
+            seen = [picture.convert("L").getpixel((2 * GAP + width + width * k // 4, PANEL // 2)) for k in (1, 3)]
+        assert (seen[0] < seen[1]) == (wanted[0] < wanted[1])
+
+
+def test_each_artifact_has_an_input_of_its_own(tflite: Path, tmp_path: Path, photo: Path) -> None:
+    """With 2 to 3 for black to white 8r - 4g + 2b - 1 is 11 to 17: an edge everywhere."""
+    file = lay_out(tmp_path, tflite / "edges_float.tflite", input=INPUT | {"range": [2, 3]})
+    assert predict(file, photo, tmp_path / "out.png", None).edge_share == 1
 
 
 def test_picture_goes_where_asked(tflite: Path, tmp_path: Path, photo: Path) -> None:
@@ -162,6 +185,11 @@ def test_what_cannot_be_used_is_named(tflite: Path, tmp_path: Path, photo: Path)
     wide = lay_out(tmp_path / "c", tflite / "wide_dynamic.tflite")
     broken = lay_out(tmp_path / "d", photo)
     other = lay_out(tmp_path / "e", tflite / "edges_int8.tflite", input=INPUT | {"size": [48, 32, 3]})
+    renamed = lay_out(tmp_path / "f", tflite / "edges_int8.tflite", outputs=[{"name": "edges"}])
+    changed = lay_out(tmp_path / "g", tflite / "edges_int8.tflite")
+    changed.write_bytes(changed.read_bytes()[:-1] + b"\xff")
+    alone = lay_out(tmp_path / "h", tflite / "edges_int8.tflite")
+    (alone.parent.parent / "manifest.json").unlink()
     cases: list[tuple[Path, Path, Path | None, Path | None, str]] = [
         (edges, tmp_path / "absent.png", None, None, "absent.png: cannot read the picture: "),
         (edges, photo, None, tmp_path / "three.txt", "three.txt: .* gives an edge map, which has no labels"),
@@ -178,8 +206,10 @@ def test_what_cannot_be_used_is_named(tflite: Path, tmp_path: Path, photo: Path)
         (wide, photo, None, None, "model.tflite: no edge map .* among its outputs: maps 1×16×24×64"),
         (broken, photo, None, None, "model.tflite: not a .tflite file"),
         (other, photo, None, None, r"model.tflite: the file takes \[1, 32, 48, 3\]"),
+        (renamed, photo, None, None, "model.tflite: no output `edges`, which its manifest lists"),
+        (changed, photo, None, None, "manifest.json lists no such artifact: the file was changed"),
         (edges.with_name("absent.tflite"), photo, None, None, "absent.tflite: No such file or directory"),
-        (tmp_path / "x" / "arm64-v8a" / "model.tflite", photo, None, None, "manifest.json: No such file"),
+        (alone, photo, None, None, "manifest.json: No such file or directory; `archspec build` writes it"),
     ]
     for file, image, out, labels, reason in cases:
         with pytest.raises(PredictError, match=reason):
@@ -193,16 +223,19 @@ def test_what_cannot_be_used_is_named(tflite: Path, tmp_path: Path, photo: Path)
         ("{", "broken manifest: "),
         ("[]", "broken manifest: "),
         ("{}", "has no 'weights'"),
-        ('{"weights": "untrained"}', "has no 'input'"),
-        ('{"weights": "trained", "input": {}}', "weights 'trained'"),
-        ('{"weights": {}, "input": {"size": [1, 1, 3]}}', "has no 'range'"),
-        ('{"weights": {}, "input": {"size": 3}}', "broken manifest: "),
+        ('{"weights": "untrained"}', "has no 'artifacts'"),
+        ('{"weights": "trained", "artifacts": []}', "weights 'trained'"),
+        ('{"weights": {}, "artifacts": []}', "lists no such artifact"),
+        ('{"weights": {}, "artifacts": [{}]}', "has no 'sha256'"),
+        ('{"weights": {}, "artifacts": [{"sha256": "SHA"}]}', "has no 'outputs'"),
+        ('{"weights": {}, "artifacts": [{"sha256": "SHA", "outputs": []}]}', "has no 'input'"),
+        ('{"weights": {}, "artifacts": [{"sha256": "SHA", "outputs": [], "input": {"size": 3}}]}', "broken manifest: "),
     ],
 )
 def test_broken_manifests_are_named(tmp_path: Path, text: str, reason: str) -> None:
-    (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(PredictError, match=rf"manifest\.json: .*{reason}"):
-        read_manifest(tmp_path / "manifest.json")
+    (tmp_path / "manifest.json").write_text(text.replace("SHA", hashlib.sha256(b"x").hexdigest()))
+    with pytest.raises(PredictError, match=rf"manifest\.json:? .*{reason}"):
+        read_manifest(tmp_path / "manifest.json", b"x")
 
 
 def test_the_photo_is_left_as_it_was(tflite: Path, tmp_path: Path, photo: Path) -> None:

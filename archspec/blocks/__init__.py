@@ -1,6 +1,18 @@
 """The registry of blocks, and the blocks that come with archspec."""
 
-from archspec.blocks import basic, hed, mobilenet
+from archspec.blocks import (
+    basic,
+    densenet,
+    detection,
+    hed,
+    inception,
+    inception_resnet,
+    mobilenet,
+    resnet,
+    segmentation,
+    shufflenet,
+    xception,
+)
 from archspec.blocks.registry import BLOCKS as BLOCKS
 from archspec.blocks.registry import REQUIRED as REQUIRED
 from archspec.blocks.registry import ROW_KEYWORDS as ROW_KEYWORDS
@@ -11,4 +23,16 @@ from archspec.blocks.registry import block as block
 from archspec.blocks.registry import load as load
 from archspec.blocks.registry import load_entry_points as load_entry_points
 
-BUILT_IN = (basic, mobilenet, hed)
+BUILT_IN = (
+    basic,
+    mobilenet,
+    hed,
+    resnet,
+    shufflenet,
+    inception,
+    inception_resnet,
+    xception,
+    densenet,
+    segmentation,
+    detection,
+)

@@ -2,13 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from archspec import ops
 from archspec.blocks.registry import block
 from archspec.graph import Net, Tensor
 from archspec.kinds import (
-    Act, Depth, Flag, Initializer, Kernel, Padding, PadAmounts, Penalty, Pooling, Rate, Resampling, Shape1To3, Share,
-    Small, Stride, Units,
+    Act,
+    Depth,
+    Flag,
+    Initializer,
+    Kernel,
+    PadAmounts,
+    Padding,
+    Penalty,
+    Pooling,
+    Rate,
+    Resampling,
+    Shape1To3,
+    Share,
+    Small,
+    Stride,
+    Units,
+    UpStride,
 )  # fmt: skip
 
 Tensors = Sequence[Tensor]
@@ -34,9 +50,13 @@ class Style:
         """A bias where no batch norm follows, unless the spec says otherwise."""
         return not self.norm if self.bias is None else self.bias
 
-    @property
+    @cached_property
     def fill(self) -> ops.Fill:
         return ops.Fill(self.initializer, self.l2, self.trainable)
+
+    @cached_property
+    def batch_norm(self) -> ops.BatchNorm:
+        return ops.BatchNorm(self.norm_scale, self.epsilon, self.momentum, self.trainable)
 
 
 STYLE = Style()
@@ -45,10 +65,11 @@ PLAIN = Style(norm=False)
 
 def finish(net: Net, x: Tensor, *, role: str, activation: str, style: Style) -> Tensor:
     """Batch norm and activation after a convolution called `role`, in the order that the style asks for."""
-    steps = [(ops.Activation(activation), f"{role}_{activation}")] if activation != "none" else []
+    steps: list[tuple[ops.Op, str]] = []
+    if activation != "none":
+        steps.append((ops.Activation(activation), f"{role}_{activation}"))
     if style.norm:
-        norm = ops.BatchNorm(style.norm_scale, style.epsilon, style.momentum, style.trainable)
-        steps.insert(len(steps) if style.norm_after_activation else 0, (norm, f"{role}_bn"))
+        steps.insert(len(steps) if style.norm_after_activation else 0, (style.batch_norm, f"{role}_bn"))
     for op, name in steps:
         x = net.add(op, x, role=name)
     return x
@@ -97,7 +118,7 @@ def DepthwiseConv(
 
 @block
 def TransposeConv(
-    net: Net, x: Tensor, *, depth: Depth, kernel: Kernel, stride: Stride = 2, activation: Act = "relu",
+    net: Net, x: Tensor, *, depth: Depth, kernel: Kernel, stride: UpStride = 2, activation: Act = "relu",
     style: Style = STYLE,
 ) -> Tensor:  # fmt: skip
     """A transposed convolution, batch norm, an activation. Output size: input size times stride."""
@@ -137,18 +158,21 @@ def Activation(net: Net, x: Tensor, *, activation: Act) -> Tensor:
 
 
 @block
-def MaxPool(
-    net: Net, x: Tensor, *, kernel: Kernel = (2, 2), stride: Stride = 2, padding: Padding = "same"
-) -> Tensor:
+def MaxPool(net: Net, x: Tensor, *, kernel: Kernel = (2, 2), stride: Stride = 2, padding: Padding = "same") -> Tensor:
     """The largest of each window."""
     return net.add(ops.Pool("max", kernel, stride, padding), x)
 
 
 @block
 def AvgPool(
-    net: Net, x: Tensor, *, kernel: Kernel = (2, 2), stride: Stride = 2, padding: Padding = "same"
+    net: Net, x: Tensor, *, kernel: Kernel = (2, 2), stride: Stride = 2, padding: Padding = "same", shrink: Flag = False
 ) -> Tensor:
-    """The mean of each window; zeros of the padding do not count."""
+    """The mean of each window; zeros of the padding do not count.
+
+    With `shrink` a window is no larger than the map: Slim's _reduced_kernel_size_for_small_input.
+    """
+    if shrink and len(x.shape) == 3:
+        kernel = min(kernel[0], x.shape[0]), min(kernel[1], x.shape[1])
     return net.add(ops.Pool("avg", kernel, stride, padding), x)
 
 
@@ -184,9 +208,16 @@ def Shuffle(net: Net, x: Tensor, *, groups: Units) -> Tensor:
 
 
 @block
-def Resize(net: Net, x: Tensor, *, factor: Units = 2, method: Resampling = "bilinear") -> Tensor:
-    """A map `factor` times as high and wide, by interpolation with half-pixel centres."""
-    return net.add(ops.Resize(factor, method), x)
+def Resize(net: Net, xs: Tensors, *, factor: Units = 2, method: Resampling = "bilinear") -> Tensor:
+    """A map `factor` times as high and wide, or as large as the second row that is read; half-pixel centres.
+
+    `from: [logits, input]` brings `logits` to the size of the image.
+    """
+    if len(xs) > 2 or any(len(x.shape) != 3 for x in xs):
+        raise ops.ShapeError("a resize reads a map, and a second one where it takes that one's size")
+    height, width, _ = xs[-1].shape
+    size = (height, width) if len(xs) == 2 else (height * factor, width * factor)
+    return net.add(ops.Resize(size, method), xs[0])
 
 
 @block

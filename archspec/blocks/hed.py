@@ -23,6 +23,7 @@ def SideOutput(
     x = conv(net, x, depth, (1, 1), role="conv", style=style)
     if upsample == 1:
         return x
-    fill = replace(style.fill, initializer=upsample_initializer, trainable=upsample_trainable)
+    trainable = style.trainable and upsample_trainable
+    fill = replace(style.fill, initializer=upsample_initializer, trainable=trainable)
     op = ops.TransposeConv(depth, (2 * upsample, 2 * upsample), upsample, bias=True, fill=fill)
     return net.add(op, x, role="upsample")

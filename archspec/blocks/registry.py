@@ -118,7 +118,9 @@ def _options(name: str, parameter: inspect.Parameter, hint: Any, bundles: dict[s
     if is_dataclass(default) and not isinstance(default, type):
         bundles[parameter.name] = type(default)
         kinds = get_type_hints(type(default), include_extras=True)
-        return [Option(f.name, kind_of(kinds[f.name]), getattr(default, f.name), parameter.name) for f in fields(default)]
+        return [
+            Option(f.name, kind_of(kinds[f.name]), getattr(default, f.name), parameter.name) for f in fields(default)
+        ]
     try:
         return [Option(parameter.name, kind_of(hint), default)]
     except TypeError as error:

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
-import typer
-
-app = typer.Typer(
-    name="archspec",
-    help="A compiler for convolutional networks written as YAML layer tables.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-from archspec.cli import inspect as _inspect  # noqa: E402, F401  commands register themselves on `app`
-from archspec.cli import make as _make  # noqa: E402, F401
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 def main() -> None:
-    """The `archspec` command. Exit codes: 0 fine, 1 findings, 2 usage, 130 interrupted."""
+    """The `archspec` command. Exit codes: 0 fine, 1 findings, 2 usage, 130 interrupted.
+
+    What commands print comes out at their end, so that a reader that leaves early (`head`) changes no exit code.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file's name may be no text, a terminal's encoding ASCII
+    printed = io.StringIO()
     try:
-        app()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # the reader of our output (`head`) has gone: not an error, and Python must not complain while it exits
+        with contextlib.redirect_stdout(printed):
+            # here, so that an interrupt while all this loads ends quietly too
+            from archspec.cli.app import app, load
+
+            load(*sys.argv[1:2])
+            app(prog_name="archspec")
+    finally:
+        _put(printed.getvalue())
+
+
+def _put(text: str) -> None:
+    """Write to the standard output stream, if anybody is there to read it."""
+    if not text or sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # what is left in the stream's buffer must not fail once more while Python exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: cannot write the output: {error.strerror}", file=sys.stderr)
+            sys.exit(1)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    os.write(2, b"interrupted\n")  # no print: the stream may be in the middle of one
+    sys.exit(INTERRUPTED)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,11 +14,12 @@ import typer
 
 from archspec import blocks
 from archspec.analysis import Document, Override, document
+from archspec.cli import INTERRUPTED
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.overlay import assignment
 from archspec.source import read_source
 
-FINDINGS, USAGE, INTERRUPTED = 1, 2, 130
+FINDINGS, USAGE = 1, 2  # exit codes
 
 Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", help="YAML layer tables.", show_default=False)]
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A YAML layer table.", show_default=False)]
@@ -28,23 +30,57 @@ VariantOption = Annotated[str | None, typer.Option("--variant", metavar="NAME", 
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the head: input.size=128.")
 ]
+OutputsOption = Annotated[
+    str | None,
+    typer.Option("--outputs", metavar="ROW,...", help="The rows that are outputs; what none of them needs is cut."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
 def load_blocks(modules: Sequence[str] | None) -> None:
     """Load the blocks of `--blocks`; a module in the working directory is found too."""
-    try:
-        if modules:
-            sys.path.insert(0, os.getcwd())
-        for module in modules or ():
+    if modules:
+        sys.path.insert(0, os.getcwd())
+    for module in modules or ():
+        if module.endswith(".py") or os.sep in module:
+            fail(f"--blocks {module}: name the module, as in `--blocks {Path(module).stem}`", USAGE)
+        with _loading(f"`{module}`"):
             blocks.load(module)
+
+
+def load_installed_blocks() -> None:
+    """Load the blocks of installed packages. `document` does so by itself where a spec names an unknown block."""
+    with _loading("an installed package"):
+        blocks.load_entry_points()
+
+
+@contextlib.contextmanager
+def _loading(what: str) -> Iterator[None]:
+    """Ends the program where a user's module cannot be loaded, and keeps what it prints out of our output."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     except blocks.BlockError as error:
         fail(str(error), USAGE)
+    except SystemExit as error:
+        if error.code == INTERRUPTED:
+            raise
+        fail(f"cannot load blocks from {what}: it ends the program", USAGE)
 
 
-def open_document(path: Path, overrides: Sequence[Override] = ()) -> Document:
+def open_document(path: Path, overrides: Sequence[Override] = (), outputs: str | None = None) -> Document:
     """Read and check one spec. Raises SpecError."""
-    return document(read_source(path), overrides)
+    source = read_source(path)
+    with _loading("an installed package"):
+        return document(source, overrides, outputs_of(outputs))
+
+
+def outputs_of(outputs: str | None) -> tuple[str, ...]:
+    """The names of `--outputs`; ends the program where one is empty."""
+    names = () if outputs is None else tuple(name.strip() for name in outputs.split(","))
+    if not all(names):
+        fail(f"--outputs {outputs}: not ROW,...", USAGE)
+    return names
 
 
 def overrides_of(settings: Sequence[str] | None, option: str = "--set") -> list[Override]:
@@ -63,8 +99,20 @@ def sweeps_of(settings: Sequence[str] | None) -> list[list[Override]]:
         key, equals, values = text.partition("=")
         if not equals or not values.strip():
             fail(f"--sweep {text}: not KEY=V1,V2", USAGE)
-        axes.append([pair for value in values.split(",") for pair in overrides_of([f"{key}={value}"], "--sweep")])
+        axes.append([pair for value in _values(values) for pair in overrides_of([f"{key}={value}"], "--sweep")])
     return [list(combination) for combination in itertools.product(*axes)]
+
+
+def _values(text: str) -> list[str]:
+    """The parts between commas; a comma inside brackets is part of a value, as in [192, 256, 3]."""
+    parts, depth = [""], 0
+    for char in text:
+        depth += (char in "[{") - (char in "]}")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
 
 
 def report(diagnostics: Iterable[Diagnostic], style: str = "text") -> None:

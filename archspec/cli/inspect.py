@@ -1,26 +1,34 @@
-"""The commands that look and never load TensorFlow: check, params, show, blocks, schema."""
+"""The commands that look at specs and never load TensorFlow: check, params, show."""
 
 from __future__ import annotations
 
 import enum
 import json
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from archspec import cli
 from archspec.analysis import Document, Network, Override, network, networks
+from archspec.cli.app import app
 from archspec.cli.common import (
-    FINDINGS, BlocksOption, JsonOption, SetOption, Spec, Specs, VariantOption, fail, load_blocks, open_document,
-    overrides_of, report, sweeps_of,
+    FINDINGS,
+    BlocksOption,
+    JsonOption,
+    OutputsOption,
+    SetOption,
+    Spec,
+    Specs,
+    VariantOption,
+    load_blocks,
+    open_document,
+    overrides_of,
+    report,
+    sweeps_of,
 )  # fmt: skip
-from archspec.diagnostics import Diagnostic, SpecError, suggestion
+from archspec.diagnostics import Diagnostic, SpecError
 from archspec.ops import show as show_shape
 from archspec.table import table
-
-app = cli.app
 
 
 class Format(enum.StrEnum):
@@ -73,6 +81,7 @@ def params(
     specs: Specs,
     by: Annotated[By, typer.Option("--by", help="One line a network, or one a row.")] = By.network,
     variant: VariantOption = None,
+    outputs: OutputsOption = None,
     sweep: Annotated[
         list[str] | None, typer.Option("--sweep", metavar="KEY=V1,V2", help="Multiply out values: scale.width=0.5,1.")
     ] = None,
@@ -84,19 +93,29 @@ def params(
     load_blocks(blocks)
     fixed = overrides_of(set_)
     combinations = sweeps_of(sweep)
+    tasks = [(path, overrides) for path in specs for overrides in combinations]
+
+    def results(task: int) -> list[Network | SpecError]:
+        path, overrides = tasks[task]
+        try:
+            return _chosen(open_document(path, [*fixed, *overrides], outputs), variant, bool(sweep))
+        except SpecError as error:
+            return [error]
+
+    def counted(task: int) -> list[dict[str, Any]]:
+        return [record(_right(result), tasks[task][1]) for result in results(task)]
+
     rows: list[dict[str, Any]] = []
     found: list[Diagnostic] = []
-    for path in specs:
-        for overrides in combinations:
-            try:
-                doc = open_document(path, [*fixed, *overrides])
-                for result in _chosen(doc, variant, bool(sweep)):
-                    if isinstance(result, SpecError):
-                        found += result.diagnostics
-                    else:
-                        rows.append(record(result, overrides))
-            except SpecError as error:
-                found += error.diagnostics
+    for task, records in enumerate(_spread(len(tasks), counted)):
+        if records is not None:
+            rows += records
+            continue
+        for result in results(task):  # again, in this process, for what is wrong to be said
+            if isinstance(result, SpecError):
+                found += result.diagnostics
+            else:
+                rows.append(record(result, tasks[task][1]))
     report(dict.fromkeys(found))
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -104,6 +123,18 @@ def params(
         print(_by_row(rows) if by is By.row else _by_network(rows), end="")
     if found:
         raise typer.Exit(FINDINGS)
+
+
+def _spread(count: int, work: Callable[[int], Any]) -> list[Any]:
+    from archspec.spread import MOST, spread  # only where specs are counted
+
+    return spread(count, work) if count <= MOST else [None] * count
+
+
+def _right(result: Network | SpecError) -> Network:
+    if isinstance(result, SpecError):
+        raise result
+    return result
 
 
 def _chosen(doc: Document, variant: str | None, sweeping: bool) -> list[Network | SpecError]:
@@ -134,7 +165,6 @@ def record(result: Network, overrides: list[Override]) -> dict[str, Any]:
                 "repeat": row.repeat,
                 "output": list(row.output),
                 "params": row.params,
-                "trainable": row.trainable,
                 "macs": row.macs,
                 "receptive_field": row.receptive_field,
                 "stride": row.stride,
@@ -179,12 +209,17 @@ def _by_row(rows: list[dict[str, Any]]) -> str:
 
 @app.command()
 def show(
-    spec: Spec, variant: VariantOption = None, set_: SetOption = None, as_json: JsonOption = False, blocks: BlocksOption = None
+    spec: Spec,
+    variant: VariantOption = None,
+    outputs: OutputsOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    blocks: BlocksOption = None,
 ) -> None:
     """Show the table of rows: shapes, counts, receptive fields."""
     load_blocks(blocks)
     try:
-        result = network(open_document(spec, overrides_of(set_)), variant)
+        result = network(open_document(spec, overrides_of(set_), outputs), variant)
     except SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(FINDINGS) from None
@@ -194,58 +229,12 @@ def show(
         return
     head, memory = result.graph.head, result.cost.activation_bytes
     title = head.model if variant is None else f"{head.model}, variant {variant}"
-    print(f"{title}: input {show_shape(head.input.shape)}, values {head.input.interval[0]:g} to {head.input.interval[1]:g}")
-    print(table(_ROW_HEADER, [_row_line(r) for r in counts["rows"]], ("", "", "", "", counts["params"], counts["macs"], "", "")))
+    low, high = head.input.interval
+    total = ("", "", "", "", counts["params"], counts["macs"], "", "")
+    print(f"{title}: input {show_shape(head.input.shape)}, values {low:g} to {high:g}")
+    print(table(_ROW_HEADER, [_row_line(row) for row in counts["rows"]], total))
     print(f"{counts['trainable']:,} parameters are trainable")
     print(f"activations at their peak: {memory['int8']:,} bytes in int8, {memory['float32']:,} in float32")
     print("outputs: " + ", ".join(f"{name} {show_shape(tensor.shape)}" for name, tensor in result.graph.outputs))
     if train := head.train:
         print(f"training: {train.task}, {train.optimizer} {train.learning_rate:g}, batch {train.batch}")
-
-
-@app.command()
-def blocks(
-    name: Annotated[str | None, typer.Argument(help="One block, with its options.", show_default=False)] = None,
-    as_json: JsonOption = False,
-    blocks: BlocksOption = None,
-) -> None:
-    """List the blocks, or explain one."""
-    from archspec.blocks import BLOCKS
-
-    load_blocks(blocks)
-    if name is not None and name not in BLOCKS:
-        fail(f"no block `{name}`; {suggestion(name, list(BLOCKS))}")
-    chosen = [BLOCKS[name]] if name else list(BLOCKS.values())
-    if as_json:
-        print(json.dumps([_block_record(b) for b in chosen], indent=2))
-    elif name:
-        options = [(o["name"], o["default"], o["expects"]) for o in _block_record(chosen[0])["options"]]
-        print(f"{name}\n\n{chosen[0].doc}\n")
-        if options:
-            print(table(("option", "default", "expects"), options), end="")
-    else:
-        print(table(("block", "what it is"), [(b.name, b.doc.splitlines()[0]) for b in chosen]), end="")
-
-
-def _block_record(block: Any) -> dict[str, Any]:
-    from archspec.blocks import REQUIRED
-
-    def default(option: Any) -> Any:
-        if option.default is REQUIRED:
-            return "required"
-        return list(option.default) if isinstance(option.default, tuple) else option.default
-
-    options = [{"name": o.name, "default": default(o), "expects": o.kind.expects} for o in block.options.values()]
-    return {"name": block.name, "doc": block.doc, "reads_several_rows": block.several, "options": options}
-
-
-@app.command()
-def schema(blocks: BlocksOption = None) -> None:
-    """Print the JSON Schema of a spec, for editors."""
-    from archspec.schema import schema as made
-
-    load_blocks(blocks)
-    json.dump(made(), sys.stdout, indent=1)
-    print()
-
-

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from archspec import cli
-from archspec.analysis import Document, network
+from archspec.analysis import Document, Network, network
+from archspec.cli.app import app
 from archspec.cli.common import (
-    FINDINGS, USAGE, BlocksOption, JsonOption, Spec, VariantOption, fail, load_blocks, open_document, report,
+    FINDINGS,
+    USAGE,
+    BlocksOption,
+    JsonOption,
+    OutputsOption,
+    Spec,
+    VariantOption,
+    fail,
+    load_blocks,
+    open_document,
+    report,
 )  # fmt: skip
 from archspec.diagnostics import SpecError
-
-app = cli.app
 
 
 @app.command("import")
 def import_(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A TF1 checkpoint's prefix, or a .h5, .keras or .safetensors file.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A TF1 checkpoint's prefix, or a .h5, .keras or .safetensors file.")
+    ],
     spec: Spec,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="What is written, a Keras .weights.h5.")],
     map: Annotated[
@@ -32,30 +46,35 @@ def import_(
     blocks: BlocksOption = None,
 ) -> None:
     """Match the weights of a foreign file to a spec, by structure; fail on any doubt."""
-    from archspec import jobs
-
-    load_blocks(blocks)
-    _need_tensorflow()
     if not out.name.endswith(".weights.h5"):
         fail(f"{out}: the name must end in .weights.h5", USAGE)
     if not out.parent.is_dir():
         fail(f"{out.parent}: no such folder", USAGE)
+    load_blocks(blocks)
     doc = _open(spec)
     _network(doc, variant)
-    job = jobs.ImportJob(_source(doc, variant, blocks), source, str(out), tuple(map or ()))
-    for event in _events(job):
-        if event["event"] == "refused":
-            fail(str(event["reason"]))
-        print(event["report"], end="" if str(event["report"]).endswith("\n") else "\n")
-        print(f"wrote {event['file']}", file=sys.stderr)
+    _need("tensorflow", "h5py", "safetensors")
+    from archspec.importing import import_weights
+    from archspec.process import JobError
+
+    with _ended_by_signals():
+        try:
+            print(import_weights(_source(doc, variant, blocks), source, out, map or ()))
+        except JobError as error:
+            fail(str(error))
+        except OSError as error:
+            fail(_os_error(error, out))
+    _say(f"wrote {out}")
 
 
 @app.command()
 def build(
     spec: Spec,
     variant: VariantOption = None,
+    outputs: OutputsOption = None,
     weights: Annotated[
-        Path | None, typer.Option("--weights", metavar="FILE", help="Trained weights: what `archspec import` writes or reads.")
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="Trained weights: what `archspec import` writes or reads."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model's folder is put.")] = Path("build"),
     calibrate: Annotated[
@@ -66,63 +85,37 @@ def build(
 ) -> None:
     """Build model.keras, a .tflite for each target, and their manifest."""
     load_blocks(blocks)
-    _need_tensorflow()
+    doc = _open(spec, outputs)
+    _network(doc, variant)
+    _need("tensorflow", "ai_edge_litert", "h5py", "safetensors", "PIL")
     from archspec import build as builder
+    from archspec.calibration import CalibrationError
+    from archspec.failures import report as lines
+    from archspec.process import JobError
 
-    order = _order(_open(spec), variant, weights, out, calibrate, blocks)
-    try:
-        manifest, failed = builder.build(order, _say)
-    except builder.BuildError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename or order.folder}: {error.strerror or error}")
+    source = _source(doc, variant, blocks)
+    with _ended_by_signals():
+        try:
+            order = builder.order(doc, source, weights, out, calibrate, _say)
+        except SpecError as error:
+            report(error.diagnostics)
+            raise typer.Exit(FINDINGS) from None
+        except (CalibrationError, OSError) as error:
+            fail(_os_error(error, weights) if isinstance(error, OSError) else str(error), USAGE)
+        try:
+            manifest, failed = builder.build(order, _say)
+        except JobError as error:
+            fail(str(error))
+        except OSError as error:
+            fail(_os_error(error, order.folder))
     if as_json:
         print(json.dumps(manifest, indent=2))
     else:
         _print_build(order.folder, manifest)
-    for line in builder.report(failed):
-        print(f"error: {line}", file=sys.stderr)
+    for line in lines(failed):
+        _say(f"error: {line}")
     if failed:
         raise typer.Exit(FINDINGS)
-
-
-def _order(
-    doc: Document, variant: str | None, weights: Path | None, out: Path, calibrate: Path | None, blocks: list[str] | None
-) -> Any:
-    from archspec import build as builder
-    from archspec.manifest import weights_at
-
-    main = _network(doc, variant)
-    head = main.graph.head
-    conversions = builder.plan(head.targets, variant)
-    graphs = {which: _network(doc, which).graph for which in {c.variant for c in conversions} | {variant}}
-    try:
-        digest = weights_at(weights) if weights else None
-    except OSError as error:
-        fail(f"{weights}: {(error.strerror or str(error)).lower()}", USAGE)
-    calibration = _calibration(head.input, weights is not None, calibrate)
-    source = _source(doc, variant, blocks)
-    return builder.Order(main, source, conversions, graphs, digest, calibration, out / head.model)
-
-
-def _calibration(contract: Any, trained: bool, folder: Path | None) -> Any:
-    from archspec import calibration
-    from archspec.manifest import input_entry
-    from archspec.photo import InputContract
-
-    if folder is None and not trained:
-        return calibration.noise(contract.shape, contract.interval)
-    try:
-        photo = InputContract.from_manifest(input_entry(contract))
-    except ValueError as error:
-        fail(f"pictures do not fit this network's input: {error}", USAGE)
-    if folder is None:
-        _say("warning: int8 ranges come from generated photos; give real ones by --calibrate DIR")
-        return calibration.generated(photo)
-    try:
-        return calibration.from_folder(folder, photo)
-    except calibration.CalibrationError as error:
-        fail(str(error), USAGE)
 
 
 def _print_build(folder: Path, manifest: dict[str, Any]) -> None:
@@ -133,14 +126,23 @@ def _print_build(folder: Path, manifest: dict[str, Any]) -> None:
         return f"{max(values):.3g}" if values else ""
 
     lines = [
-        (e["abi"], e["scheme"], str(folder / e["file"]), e["bytes"], worst(e, "max"), worst(e, "max_lsb"), worst(e, "mean_lsb"))
+        (
+            e["abi"],
+            e["scheme"],
+            str(folder / e["file"]),
+            e["bytes"],
+            worst(e, "max"),
+            worst(e, "max_lsb"),
+            worst(e, "mean_lsb"),
+        )
         for e in manifest["artifacts"]
     ]
     header = ("ABI", "scheme", "file", "bytes", "max difference", "in LSB", "mean LSB")
-    print(table(header, lines), end="")
+    if lines:
+        print(table(header, lines), end="")
     print(f"{folder / manifest['keras']}\n{folder / 'manifest.json'}")
     if manifest["weights"] == "untrained":
-        print("the weights are untrained: these artifacts answer at random")
+        _say("the weights are untrained: these artifacts answer at random")
 
 
 @app.command()
@@ -152,7 +154,7 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Run an artifact on a photo: an edge picture, or the five likeliest classes."""
-    _need("ai_edge_litert")
+    _need("ai_edge_litert", "PIL")
     from dataclasses import asdict
 
     from archspec.predict import PredictError
@@ -164,7 +166,7 @@ def predict(
     except PredictError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename or out}: {error.strerror or error}")
+        fail(_os_error(error, out))
     if as_json:
         print(json.dumps(asdict(prediction), indent=2, default=str))
     elif prediction.task == "edges":
@@ -190,19 +192,19 @@ def sample(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, jpeg(document_photo(seed)[0]))
     except OSError as error:
-        fail(f"{out}: {error.strerror or error}")
+        fail(_os_error(error, out))
     print(out)
 
 
-def _open(path: Path) -> Document:
+def _open(path: Path, outputs: str | None = None) -> Document:
     try:
-        return open_document(path)
+        return open_document(path, outputs=outputs)
     except SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(FINDINGS) from None
 
 
-def _network(doc: Document, variant: str | None) -> Any:
+def _network(doc: Document, variant: str | None) -> Network:
     try:
         return network(doc, variant)
     except SpecError as error:
@@ -213,30 +215,36 @@ def _network(doc: Document, variant: str | None) -> Any:
 def _source(doc: Document, variant: str | None, blocks: list[str] | None) -> Any:
     from archspec import jobs
 
-    return jobs.Network(doc.source.name, doc.source.text, variant, tuple(blocks or ()))
+    outputs = tuple(str(scalar.value) for scalar in doc.outputs)
+    return jobs.Network(doc.source.name, doc.source.text, variant, tuple(blocks or ()), outputs)
 
 
-def _events(job: Any) -> Any:
-    """The events of a job that is one step; ends the program where its process dies."""
-    from archspec.process import last_line, worker
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Meanwhile a plain kill and a closed terminal end the program as Ctrl-C does: worker and temporary files go."""
 
-    with worker(job) as (events, ended):
-        yield from events
-        if ended[0].how is not None:
-            fail(f"{ended[0].how}: {last_line(ended[0].log)}")
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _os_error(error: OSError, path: Path | None) -> str:
+    return f"{error.filename or path}: {(error.strerror or str(error)).lower()}"
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _need_tensorflow() -> None:
-    _need("tensorflow")
-    _need("ai_edge_litert")
-
-
-def _need(module: str) -> None:
+def _need(*modules: str) -> None:
     from importlib.util import find_spec
 
-    if find_spec(module) is None:
-        fail(f"this command needs {module}: pip install 'archspec-compiler[cpu]'", USAGE)
+    for module in modules:
+        if find_spec(module) is None:
+            fail(f"this command needs {module}: pip install 'archspec-compiler[cpu]'", USAGE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+import zlib
 from typing import Any, NamedTuple
 
 Shape = tuple[int, ...]
@@ -26,13 +26,14 @@ class Weight(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How far one output pixel looks: `extent` input pixels along an axis, `step` input pixels apart.
+    """How far one output pixel looks: `extent` input pixels (height, width), `stride` / `zoom` input pixels apart.
 
     Source: Araujo et al., Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.
     """
 
-    extent: int = 1
-    step: Fraction = Fraction(1)
+    extent: tuple[int, int] = (1, 1)
+    stride: int = 1
+    zoom: int = 1
 
 
 POINT = Reach()
@@ -43,6 +44,7 @@ class Op:
 
     __slots__ = ()
     kind = ""
+    outputs = 1  # tensors of one shape that it gives
     in_place = False  # a runtime writes its output over its input, or folds it into the op before
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -76,6 +78,16 @@ class FreeOp(Op):
 
     def macs(self, *inputs: Shape) -> int:
         return 0
+
+
+def part(name: str, role: str | int) -> str:
+    """The name of a further Keras layer that an op needs. The dot keeps it apart from the names of all nodes."""
+    return f"{name}.{role}"
+
+
+def seed_of(name: str) -> int:
+    """A seed made of a layer's name, so that a network is the same in every process."""
+    return zlib.crc32(name.encode())
 
 
 def volume(shape: Shape) -> int:

@@ -1,14 +1,13 @@
-"""The ops without variables: activations, pools, merges, and what moves channels and pixels about."""
+"""The ops without variables on one tensor: activations, pools, and what moves pixels about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from archspec.kinds import Amounts, Size2
-from archspec.ops.base import POINT, FreeOp, Reach, Shape, ShapeError, need_map, show, volume
-from archspec.ops.window import Pad, padded, slide
+from archspec.kinds import Amounts, Padding, Size2
+from archspec.ops.base import POINT, FreeOp, Reach, Shape, ShapeError, need_map, part, seed_of, show, volume
+from archspec.ops.window import padded, slide
 
 LEAK = 0.2  # slope of leaky_relu below zero, TensorFlow's default
 
@@ -31,12 +30,12 @@ class Activation(FreeOp):
 
 @dataclass(frozen=True)
 class Pool(FreeOp):
-    """The largest or the mean of each window. Zeros of `same` padding do not count into a mean."""
+    """The largest or the mean of each window. Pixels that `same` adds do not count, zeros given by hand do."""
 
     function: str
     kernel: Size2 = (2, 2)
     stride: int = 2
-    padding: Pad = "same"
+    padding: Padding = "same"
 
     def shape(self, *inputs: Shape) -> Shape:
         _, _, channels = need_map(inputs[0], "a pool")
@@ -45,10 +44,10 @@ class Pool(FreeOp):
         return (*slide(self.padding, self.kernel, self.stride, inputs[0]), channels)
 
     def reach(self, *inputs: Shape) -> Reach:
-        return Reach(max(self.kernel), Fraction(self.stride))
+        return Reach(self.kernel, self.stride)
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        x, padding = padded(keras, name, inputs[0], self.padding, self.kernel, self.stride)
+        x, padding = padded(keras, name, inputs[0], self.padding, self.kernel, self.stride, zeros_matter=True)
         layer = keras.layers.MaxPooling2D if self.function == "max" else keras.layers.AveragePooling2D
         return layer(self.kernel, strides=self.stride, padding=padding, name=name)(x)
 
@@ -65,136 +64,68 @@ class GlobalPool(FreeOp):
         return (1, 1, channels) if self.keep else (channels,)
 
     def reach(self, *inputs: Shape) -> Reach:
-        side = max(inputs[0][:2])
-        return Reach(side, Fraction(side))
+        height, width = inputs[0][:2]
+        return Reach((height, width), max(height, width))
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
         layer = keras.layers.GlobalMaxPooling2D if self.function == "max" else keras.layers.GlobalAveragePooling2D
         return layer(keepdims=self.keep, name=name)(inputs[0])
 
 
-def _several(inputs: tuple[Shape, ...], what: str) -> None:
-    if len(inputs) < 2:
-        raise ShapeError(f"{what} needs two inputs or more, not {len(inputs)}")
-
-
-def _all(shapes: tuple[Shape, ...]) -> str:
-    return ", ".join(show(s) for s in shapes)
-
-
 @dataclass(frozen=True)
-class Add(FreeOp):
-    """The sum of equal shapes."""
+class Scale(FreeOp):
+    """Every element times one fixed number. Behind a convolution TFLite folds it into the kernel."""
+
+    factor: float
+    in_place = True
 
     def shape(self, *inputs: Shape) -> Shape:
-        _several(inputs, "a sum")
-        if len(set(inputs)) > 1:
-            raise ShapeError(f"cannot add {_all(inputs)}: shapes must be equal")
         return inputs[0]
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        return keras.layers.Add(name=name)(inputs)
-
-
-@dataclass(frozen=True)
-class Multiply(FreeOp):
-    """The product of equal shapes, or of a map and a 1×1 map of the same channels."""
-
-    def shape(self, *inputs: Shape) -> Shape:
-        _several(inputs, "a product")
-        largest = max(inputs, key=volume)
-        for shape in inputs:
-            gate = len(largest) == 3 and shape == (1, 1, largest[2])
-            if shape != largest and not gate:
-                raise ShapeError(f"cannot multiply {_all(inputs)}: shapes must be equal, or one a 1×1 map")
-        return largest
-
-    def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        return keras.layers.Multiply(name=name)(inputs)
-
-
-@dataclass(frozen=True)
-class Concat(FreeOp):
-    """Channels side by side."""
-
-    def shape(self, *inputs: Shape) -> Shape:
-        _several(inputs, "a concatenation")
-        if len({shape[:-1] for shape in inputs}) > 1:
-            raise ShapeError(f"cannot concatenate {_all(inputs)}: sizes must be equal")
-        return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
-
-    def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        return keras.layers.Concatenate(name=name)(inputs)
-
-
-@dataclass(frozen=True)
-class Split(FreeOp):
-    """Channels in equal parts; every part is an output, so that no channel is lost unseen."""
-
-    parts: int
-
-    def shape(self, *inputs: Shape) -> Shape:
-        if inputs[0][-1] % self.parts:
-            raise ShapeError(f"{inputs[0][-1]} channels do not split into {self.parts} equal parts")
-        return (*inputs[0][:-1], inputs[0][-1] // self.parts)
-
-    def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        return keras.ops.split(inputs[0], self.parts, axis=-1)
-
-
-@dataclass(frozen=True)
-class Shuffle(FreeOp):
-    """Channels dealt out over groups (ShuffleNet, Zhang et al. 2017): as a matrix (groups, rest), transposed.
-
-    Pixels share one axis meanwhile, so that the tensor never has more than four axes: TFLite runs those well.
-    """
-
-    groups: int
-
-    def shape(self, *inputs: Shape) -> Shape:
-        _, _, channels = need_map(inputs[0], "a shuffle")
-        if channels % self.groups:
-            raise ShapeError(f"{self.groups} groups do not divide {channels} channels")
-        return inputs[0]
-
-    def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        height, width, channels = inputs[0].shape[1:]
-        x = keras.layers.Reshape((height * width, self.groups, channels // self.groups), name=f"{name}_deal")(inputs[0])
-        x = keras.layers.Permute((1, 3, 2), name=f"{name}_swap")(x)
-        return keras.layers.Reshape((height, width, channels), name=name)(x)
+        return keras.layers.Rescaling(self.factor, name=name)(inputs[0])
 
 
 @dataclass(frozen=True)
 class Resize(FreeOp):
-    """A map `factor` times as high and wide; half-pixel centres, as tf.image.resize."""
+    """A map brought to a size (height, width) by interpolation; half-pixel centres, as tf.image.resize."""
 
-    factor: int = 2
+    size: Size2
     method: str = "bilinear"
 
     def shape(self, *inputs: Shape) -> Shape:
-        height, width, channels = need_map(inputs[0], "a resize")
-        return height * self.factor, width * self.factor, channels
+        return (*self.size, need_map(inputs[0], "a resize")[2])
 
     def reach(self, *inputs: Shape) -> Reach:
-        return Reach(1 if self.method == "nearest" else 2, Fraction(1, self.factor))
+        (height, width), (high, wide) = inputs[0][:2], self.size
+        was, now = (height, high) if height * wide > width * high else (width, wide)
+        # two neighbours are mixed, except where pixels are only copied
+        copies = self.method == "nearest" or inputs[0][:2] in (self.size, (1, 1))
+        return Reach((1, 1) if copies else (2, 2), was, now)
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        height, width, _ = self.shape(tuple(inputs[0].shape[1:]))
-        return keras.layers.Resizing(height, width, interpolation=self.method, name=name)(inputs[0])
+        return keras.layers.Resizing(*self.size, interpolation=self.method, name=name)(inputs[0])
 
 
 @dataclass(frozen=True)
 class Pad(FreeOp):
-    """Rows and columns of zeros: ((top, bottom), (left, right))."""
+    """Zeros around a map: ((top, bottom), (left, right)), and channels of zeros in front and behind."""
 
     zeros: Amounts
+    channels: Size2 = (0, 0)
 
     def shape(self, *inputs: Shape) -> Shape:
         height, width, channels = need_map(inputs[0], "padding")
-        return height + sum(self.zeros[0]), width + sum(self.zeros[1]), channels
+        return height + sum(self.zeros[0]), width + sum(self.zeros[1]), channels + sum(self.channels)
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        return keras.layers.ZeroPadding2D(self.zeros, name=name)(inputs[0])
+        if not any(self.channels):
+            return keras.layers.ZeroPadding2D(self.zeros, name=name)(inputs[0])
+        top = (self.zeros[0], (0, 0))
+        x = keras.layers.ZeroPadding2D(top, name=part(name, "rows"))(inputs[0]) if any(self.zeros[0]) else inputs[0]
+        # "channels_first" pads the last two axes, here width and channels
+        sides = (self.zeros[1], self.channels)
+        return keras.layers.ZeroPadding2D(sides, data_format="channels_first", name=name)(x)
 
 
 @dataclass(frozen=True)
@@ -208,7 +139,7 @@ class Dropout(FreeOp):
         return inputs[0]
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
-        return keras.layers.Dropout(self.drop, name=name)(inputs[0])
+        return keras.layers.Dropout(self.drop, seed=seed_of(name), name=name)(inputs[0])
 
 
 @dataclass(frozen=True)
@@ -223,14 +154,15 @@ class Reshape(FreeOp):
         if len(target) == 2:
             raise ShapeError(f"a shape is a map of three sizes or a vector of one, not {show(target)}")
         if volume(target) != volume(inputs[0]):
-            raise ShapeError(f"cannot reshape {show(inputs[0])} to {show(target)}: {volume(inputs[0])} elements, not {volume(target)}")
+            sizes = f"{volume(inputs[0])} elements, not {volume(target)}"
+            raise ShapeError(f"cannot reshape {show(inputs[0])} to {show(target)}: {sizes}")
         return target
 
     def reach(self, *inputs: Shape) -> Reach:
         if len(self.target) == 3 or len(inputs[0]) == 1:
             return POINT
-        side = max(inputs[0][:2])
-        return Reach(side, Fraction(side))
+        height, width = inputs[0][:2]
+        return Reach((height, width), max(height, width))
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
         if not self.target:

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from archspec.kinds import Size2
-from archspec.ops.base import Op, Reach, Shape, ShapeError, Weight, need_map, show, volume
-from archspec.ops.window import Pad, padded, reach_of, slide
+from archspec.kinds import Padding, Size2
+from archspec.ops.base import Op, Reach, Shape, ShapeError, Weight, need_map, seed_of, show, volume
+from archspec.ops.window import padded, reach_of, slide
 
 
 @dataclass(frozen=True)
 class Fill:
-    """How a kernel begins and what holds it back: initializer, l2 penalty, trainable or frozen."""
+    """How a kernel begins and what holds it back: initializer, l2 penalty, trainable or frozen.
+
+    The penalty is `l2` times half the sum of squares, as tf.nn.l2_loss, Slim's l2_regularizer and PyTorch's
+    weight_decay mean it, so that published numbers hold as they are printed.
+    """
 
     initializer: str = "glorot_uniform"
     l2: float = 0.0
     trainable: bool = True
 
     def arguments(self, keras: Any, name: str, prefix: str) -> dict[str, Any]:
-        """Keras arguments. The seed is the layer's name, so a network begins alike in every process."""
-        seed = zlib.crc32(name.encode())
+        """Keras arguments for the kernel of the layer `name`; `prefix` is what Keras calls a kernel there."""
+        seed = seed_of(name)
         made = {
             "glorot_uniform": lambda: keras.initializers.GlorotUniform(seed=seed),
             "he_normal": lambda: keras.initializers.HeNormal(seed=seed),
             "truncated_normal": lambda: keras.initializers.TruncatedNormal(stddev=0.09, seed=seed),
             "bilinear": keras.initializers.Zeros,  # `lower` puts the values in: Keras has no such initializer
         }[self.initializer]()
-        regularizer = keras.regularizers.L2(self.l2) if self.l2 else None
+        regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None  # Keras leaves out the half
         return {f"{prefix}_initializer": made, f"{prefix}_regularizer": regularizer, "trainable": self.trainable}
+
+
+def _not_bilinear(fill: Fill) -> None:
+    if fill.initializer == "bilinear":
+        raise ShapeError("`bilinear` weights are a transposed convolution's")
 
 
 def _biased(weights: list[Weight], bias: bool, channels: int, trainable: bool) -> tuple[Weight, ...]:
@@ -48,7 +55,7 @@ class Conv(Op):
     rate: int = 1
     groups: int = 1
     bias: bool = False
-    padding: Pad = "same"
+    padding: Padding = "same"
     fill: Fill = Fill()
     kind = "conv"
 
@@ -58,6 +65,7 @@ class Conv(Op):
 
     def shape(self, *inputs: Shape) -> Shape:
         _, _, channels = need_map(inputs[0], "a convolution")
+        _not_bilinear(self.fill)
         if channels % self.groups or self.depth % self.groups:
             raise ShapeError(f"{self.groups} groups do not divide {channels} channels in and {self.depth} out")
         if self.stride > 1 and self.rate > 1:
@@ -72,7 +80,7 @@ class Conv(Op):
         return volume(self.shape(*inputs)) * self.kernel[0] * self.kernel[1] * (inputs[0][2] // self.groups)
 
     def reach(self, *inputs: Shape) -> Reach:
-        return Reach(max(self.extents), Fraction(self.stride))
+        return Reach(self.extents, self.stride)
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
         x, padding = padded(keras, name, inputs[0], self.padding, self.extents, self.stride)
@@ -91,7 +99,7 @@ class DepthwiseConv(Op):
     rate: int = 1
     multiplier: int = 1
     bias: bool = False
-    padding: Pad = "same"
+    padding: Padding = "same"
     fill: Fill = Fill()
     kind = "depthwise"
 
@@ -101,6 +109,7 @@ class DepthwiseConv(Op):
 
     def shape(self, *inputs: Shape) -> Shape:
         _, _, channels = need_map(inputs[0], "a depthwise convolution")
+        _not_bilinear(self.fill)
         if self.stride > 1 and self.rate > 1:
             raise ShapeError(f"a convolution has a stride or a rate above 1, not both: {self.stride}, {self.rate}")
         return (*slide(self.padding, self.extents, self.stride, inputs[0]), channels * self.multiplier)
@@ -114,7 +123,7 @@ class DepthwiseConv(Op):
         return volume(self.shape(*inputs)) * self.kernel[0] * self.kernel[1]
 
     def reach(self, *inputs: Shape) -> Reach:
-        return Reach(max(self.extents), Fraction(self.stride))
+        return Reach(self.extents, self.stride)
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
         x, padding = padded(keras, name, inputs[0], self.padding, self.extents, self.stride)
@@ -132,14 +141,16 @@ class TransposeConv(Op):
     kernel: Size2
     stride: int
     bias: bool = True
-    padding: Pad = "same"
+    padding: Padding = "same"
     fill: Fill = Fill()
     kind = "transpose"
 
     def shape(self, *inputs: Shape) -> Shape:
-        height, width, _ = need_map(inputs[0], "a transposed convolution")
+        height, width, channels = need_map(inputs[0], "a transposed convolution")
         if self.padding not in ("same", "valid"):
             raise ShapeError("a transposed convolution pads `same` or `valid`")
+        if self.fill.initializer == "bilinear" and self.depth != channels:
+            raise ShapeError(f"`bilinear` weights need as many channels out as in: {self.depth}, {channels}")
         more = (0, 0) if self.padding == "same" else tuple(max(k - self.stride, 0) for k in self.kernel)
         return height * self.stride + more[0], width * self.stride + more[1], self.depth
 
@@ -151,7 +162,8 @@ class TransposeConv(Op):
         return volume(inputs[0]) * self.kernel[0] * self.kernel[1] * self.depth
 
     def reach(self, *inputs: Shape) -> Reach:
-        return Reach(math.ceil(max(self.kernel) / self.stride), Fraction(1, self.stride))
+        height, width = (math.ceil(k / self.stride) for k in self.kernel)
+        return Reach((height, width), 1, self.stride)
 
     def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
         return keras.layers.Conv2DTranspose(
@@ -170,6 +182,7 @@ class Dense(Op):
     kind = "dense"
 
     def shape(self, *inputs: Shape) -> Shape:
+        _not_bilinear(self.fill)
         if len(inputs[0]) != 1:
             raise ShapeError(f"a dense layer needs a vector, not a map of {show(inputs[0])}")
         return (self.units,)

@@ -1,6 +1,5 @@
 """TensorFlow checkpoints, TF1's and TF-Slim's by name, read as plain arrays."""
 
-import os
 import re
 
 from archspec.weights.errors import WeightsError
@@ -18,9 +17,9 @@ OBJECT = "/.ATTRIBUTES/VARIABLE_VALUE"  # what tf.train.Checkpoint appends to ev
 def read_checkpoint(prefix: str) -> tuple[dict[str, Array], tuple[str, ...]]:
     """All weights of a checkpoint by name, and the names of what was left out: slots, counters, texts.
 
-    Raises WeightsError for a checkpoint that TensorFlow cannot read.
+    Raises WeightsError for a checkpoint that TensorFlow cannot read. TensorFlow logs to the process's stderr from
+    C++, past any setting; a caller that minds runs this in a process of its own.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the import, or its log goes to stderr
     import tensorflow as tf
 
     tensors: dict[str, Array] = {}
@@ -34,7 +33,7 @@ def read_checkpoint(prefix: str) -> tuple[dict[str, Array], tuple[str, ...]]:
                 skipped.append(name)
             else:
                 tensors[name] = reader.get_tensor(stored)
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         first = str(error).strip().splitlines()[0]
         raise WeightsError(f"{prefix}: damaged or foreign TensorFlow checkpoint: {first}") from error
     return tensors, tuple(skipped)

@@ -23,7 +23,7 @@ def freeze(model: keras.Model, outputs: Sequence[str]) -> tf.Module:
     """
     shape = (1, *model.input_shape[1:])
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def infer(image: Any) -> Any:
         return model(image, training=False)
 
@@ -31,7 +31,7 @@ def freeze(model: keras.Model, outputs: Sequence[str]) -> tf.Module:
     order = sorted(outputs)  # of a dict's values in a function's flat outputs
     module = tf.Module()
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, name=IMAGE)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec(shape, name=IMAGE)], autograph=False)  # type: ignore[untyped-decorator]
     def serve(image: Any) -> Any:
         return dict(zip(order, frozen(image), strict=True))
 
@@ -54,9 +54,7 @@ def convert(module: tf.Module, scheme: str, samples: Callable[[], Iterator[Float
     return bytes(converter.convert())
 
 
-def answers(module: tf.Module, images: Floats) -> dict[str, Floats]:
-    """What the float model answers to each image, (n, ...) by output name."""
+def answers(module: tf.Module, images: Floats, outputs: Sequence[str]) -> dict[str, Floats]:
+    """What the float model answers to each image, (n, ...) by output, in the order of `outputs`."""
     each = [module.serve(tf.constant(image[None])) for image in images]
-    return {name: np.concatenate([a[name].numpy() for a in each]) for name in each[0]}
-
-
+    return {name: np.concatenate([a[name].numpy() for a in each]) for name in outputs}

@@ -51,22 +51,21 @@ def _layer_name(model: str) -> str:
 
 
 def bilinear(shape: Sequence[int]) -> np.ndarray:
-    """Weights of a kernel (height, width, out, in) that interpolates: each channel by itself, the rest zero.
+    """Weights of a kernel (height, width, channels, channels) that interpolates: each channel by itself.
 
-    Source: FCN, Long et al. 2015; Caffe's bilinear filler.
+    Source: FCN, Long et al. 2015 (upsample_filt of its surgery.py).
     """
-    height, width, depth, channels = shape
-    rows, columns = _triangle(height), _triangle(width)
+    height, width, channels, _ = shape
     kernel = np.zeros(shape, np.float32)
-    for channel in range(min(depth, channels)):
-        kernel[:, :, channel, channel] = np.outer(rows, columns)
+    kernel[:, :, range(channels), range(channels)] = np.outer(_triangle(height), _triangle(width))[:, :, None]
     return kernel
 
 
 def _triangle(size: int) -> np.ndarray:
     factor = (size + 1) // 2
     centre = factor - 1 if size % 2 else factor - 0.5
-    return 1 - np.abs(np.arange(size) - centre) / factor
+    slope: np.ndarray = 1 - np.abs(np.arange(size) - centre) / factor
+    return slope
 
 
 def assign(model: keras.Model, weights: Mapping[str, Sequence[np.ndarray]]) -> None:

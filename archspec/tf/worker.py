@@ -1,49 +1,79 @@
 """The process that holds TensorFlow: reads one job from its standard input, answers in lines of JSON.
 
 TensorFlow logs to file descriptors 1 and 2 from C++; the worker moves its answers to a descriptor of their own and
-lets the rest fall into a log that is shown only where something fails. The converter can abort the process; the
-caller then starts another one for the conversions that are left.
+lets the rest fall into a log that is looked through only where something fails. The converter can abort the process;
+the caller then starts another one for the conversions that are left.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from archspec.jobs import KERAS, BuildJob, Conversion, ImportJob, decode
+
+Tell = Callable[..., None]
 
 
 def main() -> None:
-    """Answer one job. Events: started, made, refused, failed; each names the conversion it is about."""
+    """Answer one job. Events: started, made, refused, failed; each names by `key` the conversion it is about.
+
+    A refusal's `reason` is for people as it stands; a failure's is an exception's text, with the log beside it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the caller ends this process
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    from archspec.jobs import BuildJob, decode
 
     def tell(event: str, **facts: Any) -> None:
         answers.write(json.dumps({"event": event, **facts}) + "\n")
 
-    job = decode(sys.stdin.read())
+    job = decode(sys.stdin.buffer.read())
     if isinstance(job, BuildJob):
         _build(job, tell)
     else:
-        _import(job, tell)
+        _step("", tell, lambda: _import(job))
     answers.close()
     sys.stderr.flush()
     os._exit(0)  # TensorFlow's own teardown takes 0.3 s and can crash; all files are closed
+
+
+def _step(key: str, tell: Tell, step: Callable[[], dict[str, Any]]) -> bool:
+    """Take one step of a job and tell what came of it; whether it was made."""
+    from archspec.artifact import ArtifactError
+    from archspec.facts import ClaimError
+    from archspec.process import tail
+    from archspec.weights import WeightsError
+
+    start = os.fstat(2).st_size
+    tell("started", key=key)
+    try:
+        made = step()
+    except (WeightsError, ClaimError, ArtifactError) as error:
+        tell("refused", key=key, reason=str(error))
+    except Exception as error:  # a converter's error may be of any type; its target fails, the others go on
+        sys.stderr.flush()
+        tell("failed", key=key, reason=f"{type(error).__name__}: {error}", log=tail(2, start))
+    else:
+        tell("made", key=key, **made)
+        return True
+    return False
 
 
 def _graph(network: Any, variant: str | None) -> Any:
     from archspec import analysis, blocks
     from archspec.diagnostics import Source
 
-    sys.path.insert(0, os.getcwd())
     for module in network.blocks:
         blocks.load(module)
-    return analysis.network(analysis.document(Source(network.name, network.text)), variant).graph
+    document = analysis.document(Source(network.name, network.text), outputs=network.outputs)
+    return analysis.network(document, variant).graph
 
 
 def _matched(graph: Any, source: str, maps: Sequence[str]) -> Any:
@@ -54,78 +84,61 @@ def _matched(graph: Any, source: str, maps: Sequence[str]) -> Any:
     return weights.match(slots_of(graph), weights.read_source(source), pairs)
 
 
-def _import(job: Any, tell: Any) -> None:
+def _import(job: ImportJob) -> dict[str, Any]:
     from archspec import weights
-    from archspec.files import write_whole
 
     graph = _graph(job.network, job.network.variant)
-    try:
-        match = _matched(graph, job.source, job.maps)
-    except weights.WeightsError as error:
-        tell("refused", reason=str(error))
-        return
-    from archspec.tf import lower
+    match = _matched(graph, job.source, job.maps)
+    from archspec.tf import lower  # TensorFlow takes seconds to load, which a refusal need not wait for
 
     model = lower.lower(graph)
     lower.assign(model, match.arrays())
-    part = Path(job.out).with_name(f".{Path(job.out).name}.part.weights.h5")
-    try:
-        model.save_weights(part)
-        write_whole(Path(job.out), part.read_bytes())
-    except OSError as error:
-        tell("refused", reason=f"cannot write {job.out}: {error.strerror or error}")
-        return
-    finally:
-        part.unlink(missing_ok=True)
-    tell("made", file=job.out, report=weights.render_report(match))
+    model.save_weights(job.out)
+    return {"report": weights.render_report(match)}
 
 
-def _build(job: Any, tell: Any) -> None:
+def _build(job: BuildJob, tell: Tell) -> None:
     import numpy as np
 
-    from archspec import weights
+    from archspec.facts import COMPARED, facts, finite
     from archspec.tf import export, lower
 
-    images = np.load(job.calibration, allow_pickle=False)
-    modules: dict[str | None, Any] = {}
+    folder = Path(job.folder)
 
-    def module(variant: str | None) -> Any:
-        if variant in modules:
-            return modules[variant]
+    @cache
+    def model(variant: str | None) -> tuple[Any, list[str]]:
         graph = _graph(job.network, variant)
-        arrays = _matched(graph, job.weights, ()).arrays() if job.weights else {}
-        model = lower.lower(graph)
-        lower.assign(model, arrays)
-        if job.keras and variant == job.network.variant:
-            model.save(Path(job.folder) / "model.keras")
-            tell("keras")
-        modules[variant] = export.freeze(model, [name for name, _ in graph.outputs])
-        return modules[variant]
+        made = lower.lower(graph)
+        if job.weights:
+            # other outputs cut layers; the file of weights has them all
+            whole = _graph(replace(job.network, outputs=()), variant) if job.network.outputs else graph
+            arrays, names = _matched(whole, job.weights, ()).arrays(), {node.name for node in graph.nodes}
+            lower.assign(made, {name: values for name, values in arrays.items() if name in names})
+        return made, [name for name, _ in graph.outputs]
 
-    def samples() -> Iterator[Any]:
-        return (image[None] for image in images)
+    @cache
+    def frozen(variant: str | None) -> Any:
+        return export.freeze(*model(variant))
 
-    if job.keras:
-        tell("started", key="model.keras")
-        try:
-            module(job.network.variant)
-        except weights.WeightsError as error:
-            tell("refused", key="model.keras", reason=str(error))
-            return
+    @cache
+    def answers(variant: str | None, images: str) -> dict[str, Any]:
+        _, outputs = model(variant)
+        return export.answers(frozen(variant), np.load(folder / images)[:COMPARED], outputs)
+
+    def keras() -> dict[str, Any]:
+        model(job.network.variant)[0].save(folder / KERAS)
+        return {}
+
+    def convert(conversion: Conversion) -> dict[str, Any]:
+        images = np.load(folder / conversion.images)
+        reference = answers(conversion.variant, conversion.images)
+        finite("the float model", reference)
+        module = frozen(conversion.variant)
+        data = export.convert(module, conversion.scheme, lambda: (image[None] for image in images))
+        (folder / conversion.key).write_bytes(data)
+        return {"facts": facts(data, conversion.scheme, images[:COMPARED], reference)}
+
+    if job.keras and not _step(KERAS, tell, keras):
+        return
     for conversion in job.conversions:
-        tell("started", key=conversion.key)
-        try:
-            frozen = module(conversion.variant)
-            np.savez(Path(job.folder) / f"{conversion.key}.npz", **export.answers(frozen, images))
-            data = export.convert(frozen, conversion.scheme, samples)
-            (Path(job.folder) / conversion.key).write_bytes(data)
-        except weights.WeightsError as error:
-            tell("refused", key=conversion.key, reason=str(error))
-        except Exception as error:  # a converter's error may be of any type; its target fails, the others go on
-            tell("failed", key=conversion.key, reason=f"{type(error).__name__}: {error}")
-        else:
-            tell("made", key=conversion.key)
-
-
-if __name__ == "__main__":
-    main()
+        _step(conversion.key, tell, partial(convert, conversion))

@@ -1,4 +1,4 @@
-"""Weights of foreign files, matched to a graph by structure. Standard library and numpy; readers import what they need."""
+"""Foreign weights, matched to a graph by structure. Readers import what they need when they need it."""
 
 from archspec.weights.errors import WeightsError
 from archspec.weights.maps import parse_map

@@ -16,7 +16,7 @@ def where(*slots: Slot) -> str:
 
 
 def misfit(unit: Unit, slot: Slot, *others: Slot) -> str:
-    """Why a unit cannot be the slot it is meant for (or one of `others`, alike): other weights, or another shape."""
+    """Why a unit cannot be the slot it is meant for (or one of `others`): other weights or another shape."""
     view, place = natural(unit, slot.kind), where(slot, *others)
     if view is None:
         return f"{place} wants {show_weights(slot.weights)}; {unit} is no weight of a known kind"
@@ -26,20 +26,16 @@ def misfit(unit: Unit, slot: Slot, *others: Slot) -> str:
     lines = []
     for weight in theirs.keys() - ours.keys():
         note = " that is not all ones" if weight == "gamma" else ""
-        lines.append(
-            f"left in source: {place} has no {weight}; the source has one{note}: `{unit.parts[weight][0]}`"
-        )
+        lines.append(f"left in source: {place} has no {weight}; the source has one{note}: `{unit.parts[weight][0]}`")
     for weight, shape in ours.items():
         if weight not in theirs:
-            lines.append(
-                f"missing tensor: {place} wants {weight} {show_shape(shape)}; `{unit.scope}` has none"
-            )
+            lines.append(f"missing tensor: {place} wants {weight} {show_shape(shape)}; `{unit.scope}` has none")
         elif theirs[weight] != shape:
             stored = unit.parts[weight][1]
             layout = f", stored as {show_shape(stored)}" if stored != theirs[weight] else ""
             lines.append(
-                f"shape mismatch: {place} wants {weight} {show_shape(shape)}; tensor `{unit.parts[weight][0]}`"
-                f" is {show_shape(theirs[weight])}{layout}"
+                f"shape mismatch: {place} wants {weight} {show_shape(shape)};"
+                f" tensor `{unit.parts[weight][0]}` is {show_shape(theirs[weight])}{layout}"
             )
     return "\n".join(lines)
 
@@ -73,8 +69,8 @@ def leftovers(
 ) -> list[str]:
     """All slots without a tensor and all tensors without a slot; empty when each shape has as many of both.
 
-    `places`: slots by signature, `chosen`: units by signature, `homeless`: units whose shape nothing wants. A homeless
-    unit is laid beside the slot it most likely was meant for.
+    `places`: slots by signature, `chosen`: units by signature, `homeless`: units whose shape nothing wants. A
+    homeless unit is laid beside the slot it most likely was meant for.
     """
     short = []
     lines = []
@@ -83,10 +79,7 @@ def leftovers(
         if len(fitting) < len(members):
             short.append(_Short(sorted(members), len(members) - len(fitting), fitting))
         elif len(fitting) > len(members):
-            lines.append(
-                f"left in source: {len(fitting) - len(members)} of {', '.join(str(units[u]) for u in fitting)};"
-                f" only {where(*(slots[s] for s in sorted(members)))} can take such a tensor"
-            )
+            lines.append(_too_many([units[u] for u in fitting], [slots[s] for s in sorted(members)]))
     paired, rest = _lay_beside(units, slots, short, homeless)
     lines = paired + [_missing(group, units, slots) for group in short if group.missing] + lines
     lines += [_no_row(units[u]) for u in rest]
@@ -96,7 +89,7 @@ def leftovers(
 def _lay_beside(
     units: Sequence[Unit], slots: Sequence[Slot], short: Sequence[_Short], homeless: Sequence[int]
 ) -> tuple[list[str], list[int]]:
-    """Misfits of homeless units with the short slots nearest to them, nearest first; and units near to none."""
+    """Misfits of homeless units with the short slots nearest to them; and the units near to none."""
     hints = {u: _same_rank(u, units, slots) for u in homeless}
     near = sorted(
         (s not in hints[u], distance, u, s, g)
@@ -145,15 +138,11 @@ def _fits(unit: Unit, slot: Slot) -> bool:
 
 
 def _distance(unit: Unit, slot: Slot) -> float | None:
-    """How far a unit's shapes are from a slot's, in powers of e summed over axes; None where they do not compare."""
+    """How far a unit's shapes are from a slot's: log ratios summed over axes; None if incomparable."""
     view = natural(unit, slot.kind)
     if view is None or unit.norm != (slot.kind == "norm"):
         return None
-    pairs = [
-        (shape, dict(slot.weights)[weight])
-        for weight, shape in view.signature[1]
-        if weight in dict(slot.weights)
-    ]
+    pairs = [(shape, dict(slot.weights)[weight]) for weight, shape in view.signature[1] if weight in dict(slot.weights)]
     if not pairs or any(len(a) != len(b) or 0 in (*a, *b) for a, b in pairs):
         return None
     return sum(abs(log(x / y)) for a, b in pairs for x, y in zip(a, b, strict=True))
@@ -170,17 +159,24 @@ def _missing(group: _Short, units: Sequence[Unit], slots: Sequence[Slot]) -> str
     )
 
 
+def _too_many(units: Sequence[Unit], slots: Sequence[Slot]) -> str:
+    return (
+        f"left in source: {len(units) - len(slots)} of {', '.join(map(str, units))};"
+        f" only {where(*slots)} can take such a tensor"
+    )
+
+
 def _no_row(unit: Unit) -> str:
     if unit.kind != POSITIONAL:
         return f"left in source: no row wants {unit}"
     return (
-        f"left in source: {', '.join(f'`{tensor}`' for tensor in unit.tensors)}: the file does not say which of them is"
-        f" which; save the model as .keras, or say where they go with --map '{unit.scope}=LAYER'"
+        f"left in source: {', '.join(f'`{tensor}`' for tensor in unit.tensors)}: the file does not say which"
+        f" is which; save the model as .keras, or say where they go with --map '{unit.scope}=LAYER'"
     )
 
 
 def _lonely_norms(units: Sequence[Unit]) -> list[str]:
-    """Norms without the convolution that others of their naming have: a trace of a tensor missing in the source."""
+    """Norms without the convolution that others of their naming have: traces of a missing tensor."""
     norms = [unit.scope for unit in units if unit.norm]
     found = partners([unit.scope for unit in units if unit.parts and not unit.norm], norms)
     paired = {skeleton(norm)[0] for norm in found}
@@ -192,7 +188,7 @@ def _lonely_norms(units: Sequence[Unit]) -> list[str]:
 
 
 def flattened(unit: Unit, slot: Slot, slots: Sequence[Slot]) -> str | None:
-    """The doubt about a PyTorch dense layer that reads a flattened map: PyTorch flattens channels first, Keras last.
+    """The doubt about a dense layer that reads a flattened map: PyTorch flattens channels first, Keras last.
 
     There is none where its inputs are as many as the channels of the layers just above it.
     """
@@ -204,9 +200,9 @@ def flattened(unit: Unit, slot: Slot, slots: Sequence[Slot]) -> str | None:
     if inputs in (*channels, sum(channels)):
         return None
     return (
-        f"ambiguous: {where(slot)} reads {inputs} values, the layers above give {sum(channels)} channels: PyTorch flattens"
-        f" a map channels first, so the order of {unit} is in doubt; if nothing is flattened there, say so with"
-        f" --map '{unit.scope}={slot.layer}'"
+        f"ambiguous: {where(slot)} reads {inputs} values, the layers above give {sum(channels)} channels:"
+        f" PyTorch flattens a map channels first, so the order of {unit} is in doubt; if nothing is flattened"
+        f" there, say so with --map '{unit.scope}={slot.layer}'"
     )
 
 

@@ -1,4 +1,4 @@
-"""Keras files: legacy .h5, Keras 3 .weights.h5 and .keras. Arrays and attributes are read, nothing is instantiated."""
+"""Keras files: legacy .h5, Keras 3 .weights.h5 and .keras. Nothing in them is instantiated."""
 
 import io
 import json
@@ -20,7 +20,7 @@ VARIABLES = {
 
 
 def read_hdf5(path: Path) -> Source:
-    """A legacy .h5 or a Keras 3 .weights.h5 file. Raises WeightsError where it is damaged or neither of them."""
+    """A legacy .h5 or a Keras 3 .weights.h5 file. Raises WeightsError where it is damaged or neither."""
     return _read(path, path.name, {})
 
 
@@ -32,9 +32,7 @@ def read_keras_zip(path: Path) -> Source:
             if any(name.endswith(".pkl") for name in names):
                 raise WeightsError(pickle_message(path.name))
             if not {"config.json", "model.weights.h5"} <= names:
-                raise WeightsError(
-                    f"{path.name}: a zip file, but no .keras model (config.json, model.weights.h5)"
-                )
+                raise WeightsError(f"{path.name}: a zip file, but no .keras model (config.json, model.weights.h5)")
             config = json.loads(archive.read("config.json"))
             weights = io.BytesIO(archive.read("model.weights.h5"))
         layers = dict(_config_layers(config["config"], ""))
@@ -46,8 +44,8 @@ def read_keras_zip(path: Path) -> Source:
 def pickle_message(name: str) -> str:
     """Why a pickle is refused, and the way out."""
     return (
-        f"{name}: a Python pickle, and loading one can run any code, so it is not read. Where you trust it, save it as"
-        " safetensors: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+        f"{name}: a Python pickle, and loading one can run any code, so it is not read. Where you trust it,"
+        " save it as safetensors: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
     )
 
 
@@ -56,16 +54,16 @@ def _read(file: Path | io.BytesIO, name: str, layers: Mapping[str, Mapping[str, 
 
     try:
         with h5py.File(file, "r") as root:
-            top = root["model_weights"] if "model_weights" in root else root
+            top = root.get("model_weights", root)
             if _strings(top, "layer_names") is not None:
                 return _legacy(root, top)
             return _keras3(root, layers)
-    except (OSError, KeyError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise WeightsError(f"{name}: damaged HDF5 file: {error}") from error
 
 
 def _datasets(group: Any) -> dict[str, Any]:
-    """Path -> dataset below a group, in natural order (`conv2d_2` before `conv2d_10`); links out are not followed."""
+    """Path -> dataset below a group, `conv2d_2` before `conv2d_10`; links out of it are not followed."""
     import h5py
 
     found: dict[str, Any] = {}
@@ -102,8 +100,8 @@ def _legacy(root: Any, top: Any) -> Source:
     skipped: list[str] = []
     if "optimizer_weights" in root:
         skipped += [f"optimizer_weights/{path}" for path in _datasets(root["optimizer_weights"])]
+    stored = _datasets(top)
     for layer in _strings(top, "layer_names") or []:
-        stored = _datasets(top[layer])
         weights = _strings(top[layer], "weight_names") or []
         for weight in weights:
             inner, _, leaf = weight.partition(":")[0].rpartition("/")
@@ -112,7 +110,7 @@ def _legacy(root: Any, top: Any) -> Source:
                 continue
             alone = "/" not in inner and all(other.startswith(f"{inner}/") for other in weights)
             scope = layer if alone else _nested(layer, inner.split("/"))
-            tensors[f"{scope}/{leaf}"] = stored[weight][()]
+            tensors[f"{scope}/{leaf}"] = stored[f"{layer}/{weight}"][()]
             order.setdefault(scope, ("layers", len(order)))
             if scope in layers:
                 classes[scope] = _snake(layers[scope]["class_name"])
@@ -127,13 +125,15 @@ def _model_config(root: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def _nested(layer: str, path: list[str]) -> str:
-    """A weight's scope from its layer on. Keras 3 puts a Sequential's name before it, Keras 2 leaves out the name
-    of a model inside the model."""
+    """A weight's scope from its layer on.
+
+    Keras 3 puts a Sequential's name before it; Keras 2 leaves out the name of a model inside the model.
+    """
     return "/".join(path[path.index(layer) :] if layer in path else [layer, *path])
 
 
 def _keras3(root: Any, layers: Mapping[str, Mapping[str, Any]]) -> Source:
-    """`layers/<class>_<n>/vars/<i>`: counted by class in model order; the layer's name is an attribute of `vars`."""
+    """`layers/<class>_<n>/vars/<i>`, counted by class in model order; `vars` has the layer's name."""
     tensors: dict[str, Array] = {}
     order: dict[str, tuple[str, int]] = {}
     classes: dict[str, str] = {}
@@ -171,7 +171,7 @@ def _variable_groups(root: Any) -> tuple[dict[str, list[Any]], tuple[str, ...]]:
 
 
 def _scope(root: Any, group: str) -> str:
-    """Names of the enclosing layers, outermost first, from the `name` attributes; the path where they are missing."""
+    """Names of the enclosing layers, outermost first; the path where the file has no names."""
     parts = group.split("/")
     names = []
     for end in range(1, len(parts)):
@@ -183,7 +183,7 @@ def _scope(root: Any, group: str) -> str:
 
 
 def _counted(group: str) -> tuple[str, str, int]:
-    """Class, stream and place of `layers/conv2d_7/vars`; empty where groups are named after a class's attributes."""
+    """Class, stream and place of `layers/conv2d_7/vars`; empty where a user's class names the groups."""
     path = group.removesuffix("/vars")
     match = re.fullmatch(r"(.*?)(?:_(\d+))?", path)
     if match is None or set(path.split("/")[::2]) != {"layers"}:
@@ -192,7 +192,7 @@ def _counted(group: str) -> tuple[str, str, int]:
 
 
 def _leaves(keras_class: str, config: Mapping[str, Any], datasets: list[Any]) -> list[str]:
-    """The variables' names, which a Keras 3 file leaves out: from the class and its options, or from the shapes.
+    """The variables' names, which a Keras 3 file leaves out: from class and options, or from the shapes.
 
     A norm of three vectors may lack gamma or beta; without the layer's options they keep their numbers.
     """
@@ -215,7 +215,7 @@ def _leaves(keras_class: str, config: Mapping[str, Any], datasets: list[Any]) ->
 
 
 def _config_layers(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Scope -> layer of a model's config, in order, models inside it opened. Keras 2 gave a Sequential as a list."""
+    """Scope -> layer of a config, in order, inner models opened. Early Keras 2 wrote lists."""
     for layer in config if isinstance(config, list) else config.get("layers", ()):
         inner = layer["config"]
         scope = prefix + str(layer.get("name") or inner.get("name"))

@@ -9,7 +9,7 @@ from archspec.weights.units import Unit
 
 
 def parse_map(text: str) -> tuple[str, str]:
-    """`hed/dsn*/conv2d=side*_conv` -> the two patterns. Raises WeightsError for anything that is no such pair."""
+    """`hed/dsn*/conv2d=side*_conv` -> the two patterns. Raises WeightsError where it is no such pair."""
     source, equals, layer = text.partition("=")
     if not equals or not source:
         raise WeightsError(f"--map {text!r}: write SOURCE=LAYER, such as 'hed/dsn*/conv2d=side*_conv'")
@@ -21,10 +21,10 @@ def parse_map(text: str) -> tuple[str, str]:
 def apply_maps(
     maps: Sequence[tuple[str, str]], units: Sequence[Unit], slots: Sequence[Slot]
 ) -> tuple[set[int], dict[int, int]]:
-    """Units to drop, and unit -> slot. A `*` takes any text, and stands for the same text in the layer's name.
+    """Units to drop, and unit -> slot. A `*` takes any text and stands for the same in the layer's name.
 
-    A scope whose layer does not exist is left to structure. Raises WeightsError for a map that matches nothing, and
-    for scopes and layers that are claimed twice.
+    A scope whose layer does not exist is left to structure. Raises WeightsError for a map that matches
+    nothing, and for scopes and layers that are claimed twice.
     """
     layers = {slot.layer: s for s, slot in enumerate(slots)}
     dropped: set[int] = set()
@@ -36,9 +36,7 @@ def apply_maps(
         if not layer:
             dropped |= named.keys()
         elif not any(name in layers for name in named.values()):
-            known = (
-                f"gives layer {', '.join(sorted(named.values()))}, which the network has not" if named else ""
-            )
+            known = f"gives layer {', '.join(sorted(named.values()))}, which the network has not" if named else ""
             errors.append(f"--map '{source}={layer}' {known or 'matches no scope of the source'}")
         if not named and not layer:
             errors.append(f"--map '{source}=' matches no scope of the source")
@@ -47,9 +45,7 @@ def apply_maps(
             if s is None:
                 continue
             if pairs.get(u, s) != s or (s in pairs.values() and u not in pairs):
-                errors.append(
-                    f"--map '{source}={layer}': `{units[u].scope}` or layer `{name}` is mapped twice"
-                )
+                errors.append(f"--map '{source}={layer}': `{units[u].scope}` or layer `{name}` is mapped twice")
             pairs[u] = s
     errors += [f"--map both drops and maps `{units[u].scope}`" for u in sorted(dropped & pairs.keys())]
     if errors:

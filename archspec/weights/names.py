@@ -1,10 +1,11 @@
-"""What a scope's name says: words, numbers, and which convolution a norm belongs to. Names alone, no shapes."""
+"""What a scope's name says: its words, its numbers, and which convolution a norm belongs to."""
 
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
 
-# Words that say what a layer is, not which one it is, as TF1 layers, TF-Slim, Keras and torchvision write them.
+# Words that say what a layer is, not which one, as TF1 layers, TF-Slim, Keras and torchvision write them.
 GENERIC = frozenset(
     "conv conv1d conv2d conv3d convolution dwconv dwconv2d separableconv2d dense linear "
     "bn batch normalization batchnorm batchnorm1d batchnorm2d norm".split()
@@ -12,7 +13,7 @@ GENERIC = frozenset(
 NORM_WORDS = re.compile(r"batch_?norm(alization)?([12]d)?|bn|norm", re.IGNORECASE)
 CLASS_WORDS = GENERIC | {"depthwise", "separable", "transpose"}
 TOKEN = re.compile(r"[a-z]*conv[123]d(?![a-z0-9])|batchnorm[12]d|\d+|[a-z]+")
-NUMBER = re.compile(r"(?i)(conv[123]d(?![a-z0-9]))|(\d+)")
+NUMBER = re.compile(r"(?i)(conv[123]d(?![a-z0-9]))|(\d+)([a-z](?![a-z0-9]))?")  # a letter counts on: block2a, block2b
 NO_NUMBER = -1  # `conv2d`, before `conv2d_1`
 
 
@@ -21,6 +22,7 @@ def tokens(scope: str) -> list[str]:
     return TOKEN.findall(scope.lower())
 
 
+@cache
 def skeleton(scope: str) -> tuple[str, tuple[int, ...]]:
     """The name without its numbers, and the numbers, most significant first.
 
@@ -33,7 +35,10 @@ def skeleton(scope: str) -> tuple[str, tuple[int, ...]]:
         if match[1]:
             return match[1]
         numbers.append(int(match[2]))
-        return "#"
+        if not match[3]:
+            return "#"
+        numbers.append(ord(match[3].lower()) - ord("a"))
+        return "#@"
 
     parts = []
     for part in re.split(r"([/.])", scope):
@@ -45,9 +50,10 @@ def skeleton(scope: str) -> tuple[str, tuple[int, ...]]:
     return "".join(parts), tuple(numbers)
 
 
-def prefixes(scope: str) -> list[str]:
+@cache
+def prefixes(scope: str) -> tuple[str, ...]:
     """The scope cut at each `/`, `.` and `_`, shortest first, with the whole scope last."""
-    return [scope[: cut.start()] for cut in re.finditer(r"[/._]", scope) if cut.start()] + [scope]
+    return (*(scope[: cut.start()] for cut in re.finditer(r"[/._]", scope) if cut.start()), scope)
 
 
 def under(scope: str, prefix: str) -> bool:
@@ -55,6 +61,7 @@ def under(scope: str, prefix: str) -> bool:
     return scope == prefix or (scope.startswith(prefix) and scope[len(prefix)] in "/._")
 
 
+@cache
 def words(scope: str) -> frozenset[str]:
     """The words that could tell one role from another: no numbers, no class names."""
     return frozenset(t for t in tokens(scope) if not t.isdigit() and t not in CLASS_WORDS)
@@ -69,17 +76,17 @@ def common_words(scopes: Iterable[str]) -> frozenset[str]:
 def partners(convs: Iterable[str], norms: Iterable[str]) -> dict[str, str]:
     """Norm scope -> scope of the convolution it is named after, where names alone leave no choice.
 
-    Three conventions, the strictest first: the convolution's name plus a word for the norm (`Conv2d_0/BatchNorm`,
-    `bn_Conv1`, `block_1_expand_BN`); equal but for generic words (`block2_0/expand_conv2d/conv2d` and
-    `.../batch_normalization`, `layer1.0.conv1` and `layer1.0.bn1`); the next number of one sequence (`conv.2`, `conv.3`).
-    Automatic names (`conv2d_3`, `batch_normalization_3`) count separately a class and prove nothing.
+    Three conventions, the strictest first: the convolution's name plus a word for the norm
+    (`Conv2d_0/BatchNorm`, `bn_Conv1`, `block_1_expand_BN`); equal but for generic words
+    (`block2_0/expand_conv2d/conv2d` and `.../batch_normalization`, `layer1.0.conv1` and `layer1.0.bn1`); the
+    next number of one sequence (`conv.2`, `conv.3`). Automatic names (`conv2d_3`, `batch_normalization_3`)
+    count separately a class and prove nothing.
     """
     convs, norms = list(convs), list(norms)
-    common = common_words(convs + norms)
     found: dict[str, str] = {}
     for conv_keys, norm_keys in (
         ({c: c.lower() for c in convs}, {n: _without_norm_word(n) for n in norms}),
-        ({c: _plain(c, common) for c in convs}, {n: _plain(n, common) for n in norms}),
+        ({c: _plain(c) for c in convs}, {n: _plain(n) for n in norms}),
         ({c: _next_number(c) for c in convs}, {n: n.lower() for n in norms}),
     ):
         for norm, conv in _unique_pairs(conv_keys, norm_keys).items():
@@ -106,8 +113,11 @@ def _without_norm_word(scope: str) -> str | None:
     return ("".join(head) + bare).lower() if bare and bare != last else None
 
 
-def _plain(scope: str, common: frozenset[str]) -> tuple[str, ...] | None:
-    """The scope's tokens without generic words; None when no word is left that tells scopes apart."""
+def _plain(scope: str) -> tuple[str, ...] | None:
+    """The scope's tokens without generic words; None when no word is left.
+
+    An automatic name's number goes too: `net/conv2d_3` is only known to be one of the convolutions of `net`.
+    """
     *head, last = re.split(r"[/.]", scope)
     automatic = re.fullmatch(r"(.*?)(_\d+)?", last)
     if (
@@ -117,7 +127,7 @@ def _plain(scope: str, common: frozenset[str]) -> tuple[str, ...] | None:
     ):
         last = automatic[1]
     plain = tuple(t for part in (*head, last) for t in tokens(part) if t not in GENERIC)
-    return plain if any(not t.isdigit() and t not in common for t in plain) else None
+    return plain if any(not t.isdigit() for t in plain) else None
 
 
 def _next_number(scope: str) -> str | None:

@@ -11,8 +11,9 @@ from archspec.weights.units import Unit
 def followed(slots: Sequence[Slot]) -> dict[int, int]:
     """Norm slot -> slot of the convolution it normalizes.
 
-    Role `X_bn` or `X_norm` goes with role `X` of the same application of the block if that is upstream; the only
-    norm of a block needs no such name if one convolution of the block is upstream. A norm in front has none.
+    Role `X_bn` or `X_norm` goes with role `X` of the same application of the block if that is upstream; the
+    only norm of a block needs no such name if one convolution of the block is upstream. A norm in front has
+    none.
     """
     members: dict[str, list[int]] = {}
     for s, slot in enumerate(slots):
@@ -33,13 +34,13 @@ def followed(slots: Sequence[Slot]) -> dict[int, int]:
 def norm_state(
     state: State, convs: Mapping[int, int], units: Sequence[Unit], slots: Sequence[Slot]
 ) -> tuple[dict[int, frozenset[int]], list[str]]:
-    """Narrow the norms' candidates by the convolutions already settled (`convs`: unit -> slot); and contradictions.
+    """Narrow the norms' candidates by the convolutions already settled (`convs`: unit -> slot).
 
-    A norm named after a convolution goes to the norm slot below that convolution's slot, and never to one below
-    another convolution.
+    A norm named after a convolution goes to the norm slot below that convolution's slot, and never to one
+    below another convolution.
     """
     after = {conv: norm for norm, conv in followed(slots).items()}
-    by_scope = {units[u].scope: u for u in convs if not units[u].norm}
+    by_scope = {units[u].layer: u for u in convs if not units[u].norm}
     norm_scopes = {units[u].scope: u for u in (*state, *(u for u in convs if units[u].norm))}
     named = {norm_scopes[norm]: by_scope[conv] for norm, conv in partners(by_scope, norm_scopes).items()}
     held: dict[int, frozenset[int]] = {}
@@ -57,11 +58,9 @@ def norm_state(
 
 def _contradiction(norm: Unit, conv: Unit, slot: Slot, slots: Sequence[Slot], below: int | None) -> str:
     wants = (
-        "has no norm of that shape"
-        if below is None
-        else f"has the norm `{slots[below].layer}`, which it does not fit"
+        "has no norm of that shape" if below is None else f"has the norm `{slots[below].layer}`, which it does not fit"
     )
     return (
-        f"tensor {norm} is named after `{conv.scope}`, which matched layer `{slot.layer}` of row `{slot.row}`;"
-        f" that layer {wants}"
+        f"tensor {norm} is named after `{conv.scope}`, which matched row `{slot.row}`"
+        f" (layer `{slot.layer}`); that layer {wants}"
     )

@@ -22,9 +22,7 @@ def render_report(match: Match) -> str:
         for entry in match.entries
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     values = sum(prod(entry.part.shape) for entry in match.entries)
     left = ", ".join(match.unused) or "none"
     lines = [

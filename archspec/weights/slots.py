@@ -1,7 +1,10 @@
 """What the graph wants: one slot for each layer that holds weights."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from archspec.weights.upstream import Upstream
 
 Shape = tuple[int, ...]
 Signature = tuple[str, tuple[tuple[str, Shape], ...]]
@@ -9,12 +12,13 @@ Signature = tuple[str, tuple[tuple[str, Shape], ...]]
 
 @dataclass(frozen=True)
 class Slot:
-    """One layer of the compiled graph that holds weights; a network is a sequence of slots in topological order.
+    """One layer of the compiled graph that holds weights; a network is slots in topological order.
 
-    `kind` is "conv", "depthwise", "transpose", "dense" or "norm". `weights` has Keras' order and Keras' layouts:
-    Conv2D kernel (kh, kw, cin/groups, cout), DepthwiseConv2D kernel (kh, kw, cin, multiplier), Conv2DTranspose
-    kernel (kh, kw, cout, cin), Dense kernel (cin, cout); norm: gamma (absent when scale is off), beta,
-    moving_mean, moving_variance. `above` holds the indices of all slots upstream of this one.
+    `kind` is "conv", "depthwise", "transpose", "dense" or "norm". `weights` has Keras' order and Keras'
+    layouts: Conv2D kernel (kh, kw, cin/groups, cout), DepthwiseConv2D kernel (kh, kw, cin, multiplier),
+    Conv2DTranspose kernel (kh, kw, cout, cin), Dense kernel (cin, cout); norm: gamma (absent when scale is
+    off), beta, moving_mean, moving_variance. `above` holds the indices of all slots upstream of this one.
+    `reads` is what it reads, by layer names; None where that is not known.
     """
 
     layer: str
@@ -24,6 +28,7 @@ class Slot:
     kind: str
     weights: tuple[tuple[str, Shape], ...]
     above: frozenset[int]
+    reads: Upstream | None = None
 
     @property
     def signature(self) -> Signature:
@@ -38,7 +43,7 @@ class Slot:
 
 def totally_ordered(slots: Sequence[Slot], chosen: Sequence[int]) -> bool:
     """Whether each of the chosen slots (indices, ascending) is upstream of the next one."""
-    return all(a in slots[b].above for a, b in zip(chosen, chosen[1:], strict=False))
+    return all(a in slots[b].above for a, b in itertools.pairwise(chosen))
 
 
 def show_shape(shape: Shape) -> str:

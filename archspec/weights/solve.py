@@ -1,11 +1,12 @@
-"""Which unit fills which slot, where shapes leave a choice: names and order as evidence, each step one narrowing.
+"""Which unit fills which slot where shapes leave a choice: names and order as evidence, step by step.
 
-A state maps a unit to the slots it may still fill. Every step narrows it under one hypothesis and is dropped if no
-complete assignment is left. What stays open at the end is a doubt, and is handed back as one.
+A state maps a unit to the slots it may still fill. Every step narrows it under one hypothesis and is dropped
+if no complete assignment is left. What stays open at the end is a doubt, and is handed back as one.
 """
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.weights.names import common_words, prefixes, skeleton, under, words
@@ -17,10 +18,10 @@ State = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True)
 class Role:
-    """A role that a family of units can have: the slots each unit then has, and whether that may be concluded.
+    """A role that a family of units can have: each unit's slots then, and whether that may be concluded.
 
-    One unit whose shape alone settles the role is enough to tell roles of one block apart. Which block a spec uses
-    for a row is its author's choice, so between blocks it takes two.
+    It takes a unit whose shape alone settles the role, and tells roles of one block apart: which block a spec
+    uses for a row is its author's choice, and no foreign name knows it.
     """
 
     keep: Mapping[int, frozenset[int]]
@@ -29,7 +30,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Solution:
-    """`pairs`: unit -> slot (indices). `how`: unit -> the evidence that settled it. `open`: groups left in doubt."""
+    """`pairs`: unit -> slot (indices). `how`: unit -> what settled it. `open`: groups left in doubt."""
 
     pairs: dict[int, int]
     how: dict[int, str]
@@ -37,7 +38,7 @@ class Solution:
 
 
 def solve(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> Solution:
-    """Narrow `state` as far as the evidence goes. Units and slots of a closed group are left open, never guessed."""
+    """Narrow `state` as far as the evidence goes; what it does not settle is left open, never guessed."""
     how: dict[int, str] = {}
     state = _eliminate(state)
     _note(how, state, "shape")
@@ -81,7 +82,7 @@ def _note(how: dict[int, str], state: State, reason: str) -> None:
 
 
 def _eliminate(state: State) -> State:
-    """Units that share as many slots as they are keep them from others; a slot only one unit can fill is its."""
+    """Units that share as many slots as they are keep them from others; so does a slot's only unit."""
     while True:
         new = dict(state)
         for cands, count in Counter(state.values()).items():
@@ -113,9 +114,8 @@ def _roles(state: State, family: Sequence[int], slots: Sequence[Slot]) -> list[R
     for role in sorted({_role(slots[s]) for u in family for s in state[u]}):
         keep = {u: frozenset(s for s in state[u] if _role(slots[s]) == role) for u in family}
         if all(keep.values()) and matchable(keep):
-            sure = sum(keep[u] == state[u] for u in family)
-            same_block = all(slots[s].block == role[0] for u in family for s in state[u])
-            found.append(Role(keep, sure >= (1 if same_block else 2)))
+            sure = any(keep[u] == state[u] for u in family)
+            found.append(Role(keep, sure and all(slots[s].block == role[0] for u in family for s in state[u])))
     return found
 
 
@@ -132,8 +132,8 @@ def _families(state: State, units: Sequence[Unit]) -> dict[str, list[int]]:
 def _by_role(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> State:
     """One skeleton, one role: where the shapes of all its units allow exactly one, it is that one.
 
-    Where they allow none, numbers carry the role (`conv#_block#_1_conv`, `..._3_conv`): then the same is asked of the
-    units that share a number at one place, provided that each such part can have a single role.
+    Where they allow none, numbers carry the role (`conv#_block#_1_conv`, `..._3_conv`): then the same is
+    asked of the units that share a number at one place, provided that each such part can have a single role.
     """
     for family in _families(state, units).values():
         roles = _roles(state, family, slots)
@@ -146,9 +146,7 @@ def _by_role(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> Stat
     return state
 
 
-def _numbered(
-    state: State, family: list[int], units: Sequence[Unit], slots: Sequence[Slot]
-) -> Iterator[list[Role]]:
+def _numbered(state: State, family: list[int], units: Sequence[Unit], slots: Sequence[Slot]) -> Iterator[list[Role]]:
     numbers = {u: skeleton(units[u].scope)[1] for u in family}
     for place in range(len(numbers[family[0]])):
         parts: dict[int, list[int]] = defaultdict(list)
@@ -160,7 +158,7 @@ def _numbered(
 
 
 def _by_scope(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> State:
-    """A scope that holds exactly the shapes of one block's application, one of them settled there, is that application."""
+    """A scope with exactly the shapes of one application of a block, one of them settled there, is it."""
     inside: dict[str, list[int]] = defaultdict(list)
     for index in sorted(frozenset().union(*state.values())):
         inside[slots[index].instance].append(index)
@@ -171,9 +169,7 @@ def _by_scope(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> Sta
         if len(settled) != 1 or all(len(state[u]) == 1 for u in members):
             continue
         wanted = inside[settled.pop()]
-        if Counter(slots[s].signature for s in wanted) != Counter(
-            slots[min(state[u])].signature for u in members
-        ):
+        if Counter(slots[s].signature for s in wanted) != Counter(slots[min(state[u])].signature for u in members):
             continue
         narrowed = _narrow(state, {u: frozenset(wanted) for u in members})
         if narrowed != state:
@@ -182,7 +178,7 @@ def _by_scope(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> Sta
 
 
 def _chains(state: State, slots: Sequence[Slot]) -> list[tuple[list[int], list[int]]]:
-    """Groups of as many units as slots that only differ by their place in a chain; parallel layers make none."""
+    """Groups of as many units as slots, the slots being layers of one chain; parallel layers make none."""
     groups: dict[frozenset[int], list[int]] = defaultdict(list)
     for u, cands in state.items():
         if len(cands) > 1:
@@ -215,7 +211,7 @@ def _by_number(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> St
 def _ascending(
     state: State, chains: list[tuple[list[int], list[int]]], units: Sequence[Unit], slots: Sequence[Slot]
 ) -> dict[int, frozenset[int]]:
-    """Chains zipped by number, but for those whose numbers run against the flow anywhere in the same family."""
+    """Chains zipped by number, but for families whose numbers run against the flow anywhere."""
     pairs = {u: min(cands) for u, cands in state.items() if len(cands) == 1}
     pairs |= {u: s for us, cands in chains for u, s in zip(us, cands, strict=True)}
     keys = {u: skeleton(units[u].scope) for u in pairs}
@@ -226,7 +222,7 @@ def _ascending(
                 against[keys[u][0]].add(_first_difference(keys[u][1], keys[v][1]))
     keep: dict[int, frozenset[int]] = {}
     for us, cands in chains:
-        places = {_first_difference(keys[u][1], keys[v][1]) for u, v in zip(us, us[1:], strict=False)}
+        places = {_first_difference(keys[u][1], keys[v][1]) for u, v in itertools.pairwise(us)}
         if not places & against[keys[us[0]][0]]:
             keep |= {u: frozenset((s,)) for u, s in zip(us, cands, strict=True)}
     return keep

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from archspec.weights.errors import WeightsError
 from archspec.weights.slots import Shape, show_shape
+from archspec.weights.upstream import Upstream
 
 Array = npt.NDArray[Any]
 
@@ -43,9 +44,11 @@ CONVOLUTIONS = {  # Keras class or TF1 layer, snake case -> kind of the slot it 
 class Source:
     """The tensors of one file, in the file's order.
 
-    `classes` gives the Keras class (snake case) of a scope where the file says it. `order` gives a scope's stream and
-    its place in it where the file keeps the layers in the model's order: places compare within one stream only.
-    `skipped` names what is no weight of the network: optimizer slots, step counters, seeds.
+    `classes` gives the Keras class (snake case) of a scope where the file says it. `order` gives a scope's
+    stream and its place in it where the file keeps the layers in the model's order: places compare within one
+    stream only. `skipped` names what is no weight of the network: optimizer slots, step counters, seeds.
+    `reads` gives what each scope reads, by scopes, where the file holds the network's graph; else it is empty.
+    `folded` says that biases stand for batch norms.
     """
 
     format: str
@@ -53,20 +56,17 @@ class Source:
     classes: Mapping[str, str] = field(default_factory=dict)
     order: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
-
-    @property
-    def order_trusted(self) -> bool:
-        """Whether the file keeps the model's layer order for every scope, in one stream."""
-        scopes = {unit.scope for unit in units(self)}
-        return scopes <= self.order.keys() and len({self.order[scope][0] for scope in scopes}) == 1
+    reads: Mapping[str, Upstream] = field(default_factory=dict)
+    folded: bool = False
 
 
 @dataclass(frozen=True)
 class Unit:
     """One layer of the source. `parts` maps kernel, bias, gamma, ... to tensor name and shape as stored.
 
-    `kind` is None where neither the file nor a name says it; `torch` says that the layout is PyTorch's. A unit without
-    `parts` is one tensor that is no weight we know; one of kind POSITIONAL can only be placed by its name.
+    `kind` is None where neither the file nor a name says it; `torch` says that the layout is PyTorch's. A
+    unit without `parts` is one tensor that is no weight we know; one of kind POSITIONAL can only be placed by
+    its name.
     """
 
     scope: str
@@ -82,6 +82,12 @@ class Unit:
     @property
     def tensors(self) -> tuple[str, ...]:
         return tuple(tensor for tensor, _ in self.parts.values())
+
+    @property
+    def layer(self) -> str:
+        """The scope that a norm behind it is named after: of a separable convolution's second half, the whole's."""
+        halved = self.scope.endswith("/pointwise") and self.parts
+        return split_leaf(self.tensors[0])[0] if halved else self.scope
 
     def __str__(self) -> str:
         """The unit's first tensor and its stored shape, as messages name it."""
@@ -125,14 +131,10 @@ def _split(source: Source, scope: str, parts: dict[str, tuple[str, Shape]]) -> l
             Unit(f"{scope}/pointwise", point, "conv", False, second),
         ]
     place = (order[0], 2 * order[1]) if order else None
-    torch = "weight" in parts or any(
-        split_leaf(t)[1] in ("running_mean", "running_var") for t, _ in parts.values()
-    )
+    torch = "weight" in parts or any(split_leaf(t)[1] in ("running_mean", "running_var") for t, _ in parts.values())
     renamed, kind = _kind(source.classes.get(scope), scope, parts)
     if kind == "unknown":
-        return [Unit(t, {}, None, torch, place) for t, _ in parts.values()] or [
-            Unit(scope, {}, None, False, None)
-        ]
+        return [Unit(t, {}, None, torch, place) for t, _ in parts.values()] or [Unit(scope, {}, None, False, None)]
     return [Unit(scope, renamed, kind, torch, place)]
 
 

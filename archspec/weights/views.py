@@ -7,8 +7,7 @@ from archspec.weights.slots import Shape, Signature
 from archspec.weights.units import POSITIONAL, Unit
 
 AS_STORED: tuple[int, ...] = ()
-HWIO = (2, 3, 1, 0)  # from PyTorch: OIHW of a convolution, IOHW of a transposed one (Keras wants HWOI)
-HWCM = (2, 3, 0, 1)  # from PyTorch's depthwise (C*M, 1, H, W)
+HWIO = (2, 3, 1, 0)  # from PyTorch: OIHW of a convolution; IOHW of a transposed one, for which Keras wants HWOI
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,12 @@ class View:
         return (self.kind, tuple((part.weight, part.shape) for part in self.parts))
 
 
-def views(
-    unit: Unit, wanted: Collection[Signature], is_ones: Callable[[str], bool], strict: bool = True
-) -> list[View]:
+def views(unit: Unit, wanted: Collection[Signature], is_ones: Callable[[str], bool], strict: bool = True) -> list[View]:
     """The readings of a unit that some slot wants, one a signature.
 
-    A 1x1 convolution and a dense layer hold the same numbers; one is read as the other only where nothing wants the
-    unit as it is. With `strict` off the kind its name suggests is not asked for: someone has said which slot it is.
+    A 1x1 convolution and a dense layer hold the same numbers; one is read as the other only where nothing
+    wants the unit as it is. With `strict` off the kind its name suggests is not asked for: someone has said
+    which slot it is.
     """
     if not unit.parts:
         return []
@@ -57,7 +55,7 @@ def views(
 
 
 def natural(unit: Unit, kind: str) -> View | None:
-    """The reading to show beside a slot of `kind` that the unit does not fit; None where it cannot be read so."""
+    """The reading to show beside a slot of `kind` that the unit does not fit; None where there is none."""
     if not unit.parts or unit.kind == POSITIONAL:
         return None
     if unit.norm:
@@ -92,9 +90,9 @@ def _kernels(unit: Unit, kind: str, kernel: Shape) -> list[View]:
         return [_view(unit, kind, (1, 0), (kernel[1], kernel[0]))]
     out, per_group, height, width = kernel
     if kind == "depthwise":
-        # (C*M, 1, H, W) keeps the M outputs of a channel together, as Keras' (H, W, C, M) does.
+        # PyTorch's (C*M, 1, H, W) keeps the M outputs of a channel together, as Keras' (H, W, C, M) does.
         shapes = [(height, width, out // m, m) for m in range(1, out + 1) if out % m == 0 and per_group == 1]
-        return [_view(unit, kind, HWCM, shape) for shape in shapes]
+        return [_view(unit, kind, HWIO, shape) for shape in shapes]
     return [_view(unit, kind, HWIO, (height, width, per_group, out))]
 
 

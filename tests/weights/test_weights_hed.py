@@ -107,7 +107,8 @@ def test_a_tensor_too_many_is_named(checkpoint: Source) -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "shape"), [("block2_0", (1, 1, 6, 35)), ("block4_2", (1, 1, 48, 280)), ("block5_1", (1, 1, 63, 384))]
+    ("block", "shape"),
+    [("block2_0", (1, 1, 6, 35)), ("block4_2", (1, 1, 48, 280)), ("block5_1", (1, 1, 63, 384))],
 )
 def test_a_reshaped_tensor_is_named_with_its_row(checkpoint: Source, block: str, shape: tuple[int, ...]) -> None:
     tensor = f"hed/mobilenet_v2/{block}/expansion_1x1_conv2d/conv2d/kernel"
@@ -133,7 +134,7 @@ def test_side_outputs_that_only_numbers_tell_apart_are_refused(checkpoint: Sourc
     ]
     left = {n: a for n, a in checkpoint.tensors.items() if not n.startswith("hed/dsn2/conv2d_transpose")}
     source = replace(checkpoint, tensors=left)
-    with pytest.raises(WeightsError, match="ambiguous: .*`hed/dsn1/conv2d/kernel`") as error:
+    with pytest.raises(WeightsError, match=r"ambiguous: .*`hed/dsn1/conv2d/kernel`") as error:
         match(fewer, source)
     assert "row `side1` (layer `side1_conv`), row `side2` (layer `side2_conv`)" in str(error.value)
     maps = [("hed/dsn*/conv2d", "side*_conv")]

@@ -1,12 +1,13 @@
-"""Files that Keras writes, against the model that wrote them: every layer's arrays must come back, in its order."""
+"""Files that Keras writes, against the model that wrote them: each layer's arrays must come back."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from weights_networks import slots_of
+from weights_networks import chain, slots_of, torch_source
 
 from archspec.weights import Match, Source, WeightsError, match, read_source
 
@@ -32,10 +33,10 @@ MOBILENET_V2 = (
 )
 RESNET_50 = (
     (r"conv1_(conv|bn)", r"stem Conv \1"),
-    (r"conv(\d)_block(\d)_0_conv", r"c\1_\2 Bottleneck shortcut"),
-    (r"conv(\d)_block(\d)_0_bn", r"c\1_\2 Bottleneck shortcut_bn"),
-    (r"conv(\d)_block(\d)_(\d)_conv", r"c\1_\2 Bottleneck conv\3"),
-    (r"conv(\d)_block(\d)_(\d)_bn", r"c\1_\2 Bottleneck conv\3_bn"),
+    (r"conv(\d)_block(\d+)_0_conv", r"c\1_\2 Bottleneck shortcut"),
+    (r"conv(\d)_block(\d+)_0_bn", r"c\1_\2 Bottleneck shortcut_bn"),
+    (r"conv(\d)_block(\d+)_(\d)_conv", r"c\1_\2 Bottleneck conv\3"),
+    (r"conv(\d)_block(\d+)_(\d)_bn", r"c\1_\2 Bottleneck conv\3_bn"),
     (r"predictions", "logits Dense dense"),
 )
 
@@ -54,7 +55,9 @@ def wrong(found: Match, model: Any, ours: Mapping[str, str]) -> list[str]:
         layer
         for layer, theirs in ours.items()
         if len(arrays[layer]) != len(model.get_layer(theirs).get_weights())
-        or any(not np.array_equal(a, b) for a, b in zip(arrays[layer], model.get_layer(theirs).get_weights(), strict=True))
+        or any(
+            not np.array_equal(a, b) for a, b in zip(arrays[layer], model.get_layer(theirs).get_weights(), strict=True)
+        )
     ]
 
 
@@ -124,6 +127,61 @@ def test_names_alone_are_enough_where_no_order_is_kept(networks: dict[str, Any],
     assert wrong(match(slots, Source("test", tensors)), model, ours) == []
 
 
+SLIM_V2 = (
+    (r"Conv1", "Conv"),
+    (r"bn_Conv1", "Conv/BatchNorm"),
+    (r"(Conv_1)(_bn)?", r"\1\2"),
+    (r"(expanded_conv)_([a-z]+)(_BN)?", r"\1/\2\3"),
+    (r"block(_\d+)_([a-z]+)(_BN)?", r"expanded_conv\1/\2\3"),
+    (r"predictions", "Logits/Conv2d_1c_1x1"),
+)
+
+
+def test_slim_names_its_mobilenet_v2_so(networks: dict[str, Any]) -> None:
+    """nets/mobilenet/mobilenet_v2.py: `MobilenetV2/expanded_conv_1/expand/BatchNorm`; logits are a 1x1 convolution."""
+    model, rename = networks["v2"]
+    slots, ours = slots_of(model, rename)
+
+    def scope(name: str) -> str:
+        pattern, target = next((p, t) for p, t in SLIM_V2 if re.fullmatch(p, name))
+        return "MobilenetV2/" + re.sub(r"_(bn|BN)$", "/BatchNorm", re.sub(pattern, target, name))
+
+    leaves = {"kernel": "weights", "depthwise_kernel": "depthwise_weights", "bias": "biases"}
+    tensors = {}
+    for name, array in shuffled(tensors_of(model, scope)).items():
+        head, _, leaf = name.rpartition("/")
+        tensors[f"{head}/{leaves.get(leaf, leaf)}"] = (
+            array[None, None] if "Logits" in name and array.ndim == 2 else array
+        )
+    assert "MobilenetV2/expanded_conv_1/expand/BatchNorm/gamma" in tensors
+    assert wrong(match(slots, Source("test", tensors)), model, ours) == []
+
+
+def test_torchvision_names_its_mobilenet_v2_so(networks: dict[str, Any]) -> None:
+    """torchvision/models/mobilenetv2.py: numbers only, `features.1.conv.0.0.weight`."""
+    model, rename = networks["v2"]
+    slots, ours = slots_of(model, rename)
+    place = {
+        "expand": "0.0",
+        "expand_BN": "0.1",
+        "depthwise": "1.0",
+        "depthwise_BN": "1.1",
+        "project": "2",
+        "project_BN": "3",
+    }
+    first = {"depthwise": "0.0", "depthwise_BN": "0.1", "project": "1", "project_BN": "2"}
+    scopes = {"Conv1": "features.0.0", "bn_Conv1": "features.0.1", "predictions": "classifier.1"}
+    scopes |= {"Conv_1": "features.18.0", "Conv_1_bn": "features.18.1"}
+    scopes |= {f"expanded_conv_{role}": f"features.1.conv.{at}" for role, at in first.items()}
+    scopes |= {f"block_{i}_{role}": f"features.{i + 1}.conv.{at}" for i in range(1, 17) for role, at in place.items()}
+    arrays = {
+        slot.layer: dict(zip(dict(slot.weights), model.get_layer(ours[slot.layer]).get_weights(), strict=True))
+        for slot in slots
+    }
+    source = torch_source(slots, arrays, {layer: scopes[theirs] for layer, theirs in ours.items()})
+    assert wrong(match(slots, Source("safetensors", shuffled(source.tensors))), model, ours) == []
+
+
 @pytest.mark.parametrize("network", ["v1", "v2"])
 def test_automatic_names_are_enough_for_a_chain(networks: dict[str, Any], network: str) -> None:
     model, rename = networks[network]
@@ -142,7 +200,7 @@ def test_automatic_names_of_parallel_layers_are_refused(networks: dict[str, Any]
 
 
 def test_words_without_order_are_refused_or_right(networks: dict[str, Any]) -> None:
-    """Names that say nothing: each layer a word of its own. Shapes settle some layers, the rest is a doubt."""
+    """Each layer a word of its own, in no order. Shapes settle some layers, the rest is a doubt."""
     model, rename = networks["v1"]
     slots, _ = slots_of(model, rename)
     names = {layer.name: "word" + "abcdefghij"[i // 10] + "abcdefghij"[i % 10] for i, layer in enumerate(model.layers)}
@@ -183,7 +241,11 @@ def test_training_state_is_skipped_and_named(tmp_path: Path) -> None:
 def test_a_model_inside_the_model_and_other_layers(tmp_path: Path) -> None:
     layers = keras.layers
     inner = keras.Sequential(
-        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3, name="a"), layers.BatchNormalization(name="n", scale=False)],
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, name="a"),
+            layers.BatchNormalization(name="n", scale=False),
+        ],
         name="inner",
     )
     image = keras.Input((8, 8, 3))
@@ -212,21 +274,13 @@ def test_a_model_inside_the_model_and_other_layers(tmp_path: Path) -> None:
         match(slots, read_source(tmp_path / "m.weights.h5"))
 
 
-def chain(*rows: tuple[str, str, Mapping[str, tuple[int, ...]]]) -> list[Any]:
-    """Slots of one row `x`, each reading the one before; roles and layer names from the first column."""
-    from weights_networks import Table
-
-    table = Table()
-    last: list[str] = []
-    for role, kind, weights in rows:
-        last = [table.add(f"x_{role}", "x", "Block", role, kind, last, **weights)]
-    return table.slots
-
-
 def test_a_file_of_ours_matches_by_name_even_where_structure_is_in_doubt(tmp_path: Path) -> None:
     layers = keras.layers
     image = keras.Input((8, 8, 3))
-    branches = [layers.BatchNormalization(name=f"{n}_bn", center=False)(layers.Conv2D(4, 1, name=f"{n}_conv")(image)) for n in "ab"]
+    branches = [
+        layers.BatchNormalization(name=f"{n}_bn", center=False)(layers.Conv2D(4, 1, name=f"{n}_conv")(image))
+        for n in "ab"
+    ]
     model = fill(keras.Model(image, layers.Add()(branches)))
     slots, ours = slots_of(model, [("([ab])_(conv|bn)", r"\1 Conv \2")])
     model.save_weights(tmp_path / "m.weights.h5")
@@ -238,7 +292,7 @@ def test_a_file_of_ours_matches_by_name_even_where_structure_is_in_doubt(tmp_pat
 def tensors_of(model: Any, name: Callable[[str], str]) -> dict[str, Any]:
     """The model's arrays as Keras 2 named them, with each layer renamed."""
     return {
-        f"{name(layer.name)}/{'depthwise_kernel' if is_depthwise(layer) and leaf == 'kernel' else leaf}": array
+        f"{name(layer.name)}/{f'depthwise_{leaf}' if is_depthwise(layer) else leaf}": array
         for layer in model.layers
         for leaf, array in zip([w.path.rpartition("/")[2] for w in layer.weights], layer.get_weights(), strict=True)
     }

@@ -31,12 +31,19 @@ class Table:
         return self.add(layer, row, block, role, "norm", reads, **vectors)
 
 
+def chain(*rows: tuple[str, str, Mapping[str, Shape]]) -> list[Slot]:
+    """Slots of one row `x`, each reading the one before; a row gives role, kind and weights."""
+    table, last = Table(), list[str]()
+    for role, kind, weights in rows:
+        last = [table.add(f"x_{role}", "x", "Block", role, kind, last, **weights)]
+    return table.slots
+
+
 def arrays_for(slots: Sequence[Slot], seed: int = 0) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
     """Random values for every weight of every layer; no two alike."""
     rng = np.random.default_rng(seed)
     return {
-        slot.layer: {name: rng.normal(size=shape).astype(np.float32) for name, shape in slot.weights}
-        for slot in slots
+        slot.layer: {name: rng.normal(size=shape).astype(np.float32) for name, shape in slot.weights} for slot in slots
     }
 
 
@@ -48,10 +55,34 @@ def source_of(
     return Source("test", tensors, **facts)
 
 
+def torch_source(slots: Sequence[Slot], arrays: Mapping[str, Mapping[str, Any]], scopes: Mapping[str, str]) -> Source:
+    """The layers' arrays as PyTorch names and stores them."""
+    leaves = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+    tensors = {}
+    for slot in slots:
+        for name, array in arrays[slot.layer].items():
+            leaf, value = leaves.get(name, name), array
+            if name == "kernel":
+                leaf, value = "weight", torch_kernel(slot.kind, array)
+            tensors[f"{scopes[slot.layer]}.{leaf}"] = value
+    return Source("safetensors", tensors)
+
+
+def torch_kernel(kind: str, kernel: Any) -> Any:
+    """A Keras kernel in PyTorch's layout, channel by channel, from the definition of both layouts."""
+    if kind == "dense":
+        return np.stack([kernel[:, o] for o in range(kernel.shape[1])])
+    third, fourth = kernel.shape[2:]
+    if kind == "depthwise":  # output channel c * multiplier + m
+        return np.stack([kernel[None, :, :, c, m] for c in range(third) for m in range(fourth)])
+    # conv: kernel[h, w, i, o] -> weight[o, i, h, w]; transpose: kernel[h, w, o, i] -> weight[i, o, h, w]
+    return np.stack([np.stack([kernel[:, :, a, b] for a in range(third)]) for b in range(fourth)])
+
+
 def mobilenet_v2_hed() -> list[Slot]:
     """The document-edge network: thin MobileNet v2 trunk with HED side outputs."""
     table = Table()
-    last, depth = [], 3
+    last, depth = list[str](), 3
     ends: dict[str, tuple[list[str], int]] = {}
     for row, out in (("conv_1", 3), ("c1", 6), ("conv_2", 12)):
         conv = table.add(f"{row}_conv", row, "Conv", "conv", "conv", last, kernel=(3, 3, depth, out))
@@ -90,9 +121,7 @@ def inverted_residual(
         conv = table.add(f"{name}_{role}", row, block, role, kind, reads, kernel=kernel)
         reads = [table.norm(f"{name}_{role}_bn", row, block, f"{role}_bn", [conv], width)]
     if stride == 1 and depth != out:
-        conv = table.add(
-            f"{name}_shortcut", row, block, "shortcut", "conv", before, kernel=(1, 1, depth, out)
-        )
+        conv = table.add(f"{name}_shortcut", row, block, "shortcut", "conv", before, kernel=(1, 1, depth, out))
         return [*reads, table.norm(f"{name}_shortcut_bn", row, block, "shortcut_bn", [conv], out)]
     return [*reads, *before] if stride == 1 else reads
 
@@ -103,9 +132,7 @@ def _side_output(table: Table, row: str, reads: list[str], depth: int, factor: i
     if factor == 1:
         return last
     kernel = (2 * factor, 2 * factor, 1, 1)
-    return table.add(
-        f"{row}_upsample", row, "SideOutput", "upsample", "transpose", [last], kernel=kernel, bias=(1,)
-    )
+    return table.add(f"{row}_upsample", row, "SideOutput", "upsample", "transpose", [last], kernel=kernel, bias=(1,))
 
 
 KINDS = {
@@ -122,7 +149,8 @@ def slots_of(model: Any, rename: Sequence[tuple[str, str]]) -> tuple[list[Slot],
 
     The first pattern of `rename` that fits a layer's name in full gives `row block role`, groups filled in.
     """
-    table, ours, feeds = Table(), {}, {}
+    table, ours = Table(), dict[str, str]()
+    feeds: dict[str, list[str]] = {}
     for layer in model.layers:
         parents = [p.operation.name for node in layer._inbound_nodes for p in node.parent_nodes]
         reads = sorted({name for parent in parents for name in feeds.get(parent, [])})

@@ -1,0 +1,166 @@
+"""How fast archspec is, each figure beside its bar: `make bench`, or run.py [--json] [--quick].
+
+Processes are held against another one in the same run, the two in turns, each by its best time: a machine that is slow
+is so for both. What runs on one processor is timed by the processor, not by the clock, so that others on a busy machine
+do not count; what uses several, by the clock. Every process gets bytecode; one run of each beforehand writes
+it. The exit code says only whether all could be measured; the bars are there to be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from archspec.analysis import document, network
+from archspec.diagnostics import Source, SpecError
+from archspec.table import table
+
+ROOT = Path(__file__).resolve().parent.parent
+HED = "specs/mobilenet_v2_hed.yaml"
+BARE = ("-c", "import typer, yaml, jsonschema")  # what any such command line loads, doing nothing
+HEAD = "archspec: 1\nmodel: long\ninput: {size: [64, 64, 3], range: [0, 1]}\nlayers:\n"
+FOUR_ROWS = (
+    "- Conv: {{depth: 16, name: a{0}}}\n- DepthSepConv: {{depth: 16}}\n"
+    "- Conv: {{depth: 16, kernel: 1, activation: none, name: b{0}}}\n- Add: {{from: [a{0}, b{0}]}}\n"
+)
+
+
+class BenchError(Exception):
+    """Something could not be run, so there is nothing to measure."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measurement and the most it may be. `how` shows the times behind a ratio."""
+
+    name: str
+    value: float
+    unit: str
+    bar: float
+    how: str
+
+    @property
+    def verdict(self) -> str:
+        return "ok" if self.value <= self.bar else "over"
+
+
+def best(runs: Sequence[Callable[[], float]], times: int) -> list[float]:
+    """The least seconds of each run, all of them in turns, `times` times."""
+    seconds = [[run() for run in runs] for _ in range(times)]
+    return [min(column) for column in zip(*seconds, strict=True)]
+
+
+def process(*arguments: str, clock: bool = False) -> Callable[[], float]:
+    """Runs Python with these arguments at the root of the repository: its processor seconds, or the clock's.
+
+    Raises BenchError where it fails.
+    """
+    allowed = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+    def run() -> float:
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=allowed, capture_output=True, text=True)
+        after, end = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        if done.returncode:
+            raise BenchError(f"`python {' '.join(arguments)}` ended with code {done.returncode}:\n{done.stderr}")
+        if clock:
+            return end - start
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return run
+
+
+def ratio(
+    name: str, ours: Sequence[str], other: Sequence[str], bar: float, times: int, *, clock: bool = False
+) -> Figure:
+    """One process against another, after one run of each."""
+    runs = [process(*ours, clock=clock), process(*other, clock=clock)]
+    best(runs, 1)
+    mine, theirs = best(runs, times)
+    return Figure(name, mine / theirs, "×", bar, f"{mine:.3g} s / {theirs:.3g} s")
+
+
+def analysis(source: Source) -> Callable[[], float]:
+    """Text to counts, in this process: parse, schema, expand, count, the spec's own network. Processor seconds."""
+
+    def run() -> float:
+        start = time.process_time()
+        network(document(source))
+        return time.process_time() - start
+
+    return run
+
+
+def long_spec(rows: int) -> Source:
+    """A spec of that many rows: convolutions that are wired by name and added up."""
+    return Source("long.yaml", HEAD + "".join(FOUR_ROWS.format(i) for i in range(rows // 4)))
+
+
+def commands(times: int) -> Iterator[Figure]:
+    """The commands that people wait for at every change of a spec."""
+    specs = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "specs").glob("*.yaml"))]
+    check = ("-m", "archspec", "check", HED)
+    params = ("-m", "archspec", "params", *specs)
+    yield ratio("check one spec, against the bare import", check, BARE, 1.5, times)
+    yield ratio("params of every spec and variant, against the bare import", params, BARE, 4, 2 * times, clock=True)
+
+
+def analyser(times: int) -> Iterator[Figure]:
+    """The analyser in this process, after one run."""
+    for name in ("mobilenet_v2_hed", "mobilenet_v2"):
+        source = Source(name, (ROOT / "specs" / f"{name}.yaml").read_text(encoding="utf-8"))
+        best([analysis(source)], 1)
+        (seconds,) = best([analysis(source)], 10 * times)
+        yield Figure(f"analyse {name}", 1000 * seconds, "ms", 15, "")
+    at_half, at_whole = best([analysis(long_spec(5_000)), analysis(long_spec(10_000))], max(times // 3, 2))
+    yield Figure("analyse 10,000 rows", at_whole, "s", 2, "")
+    yield Figure("10,000 rows against 5,000", at_whole / at_half, "×", 2.3, f"{at_whole:.3g} s / {at_half:.3g} s")
+
+
+def builds() -> Iterator[Figure]:
+    """Three artifacts of the document scanner's network, against a script that does it by hand."""
+    script = str(ROOT / "benchmarks" / "straightforward.py")
+    with tempfile.TemporaryDirectory(prefix="archspec-bench-") as folder:
+        ours = process("-m", "archspec", "build", HED, "--out", f"{folder}/ours", clock=True)
+        theirs = process(script, f"{folder}/theirs", clock=True)
+        mine, other = best([ours, theirs], 2)
+    name = "build three artifacts, against the straightforward script"
+    yield Figure(name, mine / other, "×", 0.6, f"{mine:.3g} s / {other:.3g} s")
+
+
+def figures(quick: bool) -> list[Figure]:
+    """All that is measured; quickly: fewer repetitions and no build."""
+    times = 3 if quick else 10
+    return [*commands(times), *analyser(times), *(() if quick else builds())]
+
+
+def main() -> int:
+    """Print the figures. 1 where something could not be measured."""
+    parser = argparse.ArgumentParser(description="Measure archspec, each figure beside its bar.")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, no build")
+    options = parser.parse_args()
+    try:
+        found = figures(options.quick)
+    except (BenchError, SpecError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps([{**asdict(f), "verdict": f.verdict} for f in found], indent=2, ensure_ascii=False))
+    else:
+        rows = [(f.name, f"{f.value:.3g} {f.unit}", f"{f.bar:g} {f.unit}", f.verdict, f.how) for f in found]
+        print(table(("what", "measured", "at most", "", "how"), rows), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

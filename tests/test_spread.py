@@ -1,0 +1,41 @@
+"""Work over several processes: the same answers in the same order, whatever dies."""
+
+import os
+from typing import Any
+
+import pytest
+
+from archspec import spread as module
+from archspec.spread import spread
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 9, 200])
+def test_answers_come_in_order(count: int) -> None:
+    assert spread(count, lambda i: {"square": i * i}) == [{"square": i * i} for i in range(count)]
+
+
+def test_several_processes_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    forked: list[int] = []
+    fork = module._fork
+    monkeypatch.setattr(module, "_fork", lambda queue, work: (forked.append(0), fork(queue, work))[1])
+    assert spread(40, str) == [str(i) for i in range(40)]
+    assert len(forked) == 2
+
+
+def test_what_raises_is_none() -> None:
+    assert spread(20, lambda i: 1 // (i % 2)) == [None if i % 2 == 0 else 1 for i in range(20)]
+
+
+def test_a_process_that_dies_takes_only_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    parent = os.getpid()
+
+    def work(i: int) -> Any:
+        if os.getpid() != parent:
+            os._exit(9)
+        return i
+
+    answers = spread(40, work)
+    assert {i: a for i, a in enumerate(answers) if a is not None}.items() <= {i: i for i in range(40)}.items()
+    assert answers.count(None) <= 1

@@ -1,0 +1,263 @@
+"""`archspec build` end to end: artifacts, manifest, reproducibility, variants by target."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from building import ABIS, CLASSIFIER, EDGES, answers, assert_describes, files, manifest, noise, sha256
+from command import ROOT, Ran, command, environment, start
+
+from archspec.analysis import network, open_spec
+
+SPECS = ROOT / "specs"
+SCHEMES = {"arm64-v8a": "int8", "armeabi-v7a": "int8", "x86_64": "none"}
+
+
+def build(spec: Path, folder: Path, *options: str | Path) -> Ran:
+    ran = start("build", spec, "--out", folder, *options, folder=spec.parent).clean()
+    assert ran.code == 0, ran.err
+    return ran
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a classifier's spec and its build."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(CLASSIFIER)
+    build(folder / "tiny.yaml", folder / "build")
+    return folder
+
+
+def assert_complete(spec: Path, variant: str | None, built: Path, weights: object) -> dict[str, Any]:
+    """A build with the default targets holds all files, and its manifest all facts; every one is looked up anew."""
+    one = network(open_spec(spec), variant)
+    outputs = [name for name, _ in one.graph.outputs]
+    expected = {"manifest.json", "model.keras", *(f"{abi}/model.tflite" for abi in ABIS)}
+    assert set(files(built)) == expected
+    made = manifest(built)
+    assert (made["model"], made["variant"], made["outputs"]) == (one.graph.head.model, variant, outputs)
+    assert (made["params"], made["macs"]) == (one.cost.params, one.cost.macs)
+    assert made["spec"] == {"file": spec.name, "sha256": sha256(spec.read_bytes())}
+    assert made["weights"] == weights
+    assert made["input"]["size"] == list(one.graph.input_shape)
+    assert made["failed"] == []
+    for tool in ("keras", "ai-edge-litert", "numpy"):
+        assert made["tools"][tool] == metadata.version(tool)
+    assert {"tensorflow", "tensorflow-cpu"} & set(made["tools"])
+    assert "archspec-compiler" in made["tools"]
+    assert {entry["abi"]: entry["scheme"] for entry in made["artifacts"]} == SCHEMES
+    for entry in made["artifacts"]:
+        assert entry["file"] == f"{entry['abi']}/model.tflite"
+        assert (entry["variant"], entry["input"]) == (variant, made["input"])
+        assert_describes(entry, built / entry["file"], outputs)
+    return made
+
+
+def assert_differences_hold(made: dict[str, Any], built: Path, images: np.ndarray) -> None:
+    """The differences of a manifest, measured again by model.keras and LiteRT's signature runner."""
+    model = keras.models.load_model(built / "model.keras")
+    wanted = model(images, training=False)
+    for entry in made["artifacts"]:
+        found = answers(built / entry["file"], images)
+        assert entry["compared"] == len(images)
+        for info in entry["outputs"]:
+            apart = np.abs(found[info["name"]].astype(np.float64) - np.asarray(wanted[info["name"]]))
+            told = entry["difference"][info["name"]]
+            # the float model is run here in one batch, there image by image: 1e-6 of its values
+            close = 1e-6 * float(np.abs(wanted[info["name"]]).max())
+            assert told["max"] == pytest.approx(apart.max(), rel=1e-3, abs=close)
+            assert told["mean"] == pytest.approx(apart.mean(), rel=1e-3, abs=close)
+            scale = info["scale"]
+            lsb = (told["max"] / scale, told["mean"] / scale) if scale else (None, None)
+            assert (told["max_lsb"], told["mean_lsb"]) == pytest.approx(lsb)
+
+
+def test_a_classifier(tiny: Path) -> None:
+    built = tiny / "build" / "tiny"
+    made = assert_complete(tiny / "tiny.yaml", None, built, "untrained")
+    assert_differences_hold(made, built, noise(made["artifacts"][0], 20))
+
+
+def test_the_oracle_finds_what_is_wrong(tiny: Path, tmp_path: Path) -> None:
+    def assert_wrong(message: str, **change: Any) -> None:
+        shutil.rmtree(tmp_path / "copy", ignore_errors=True)
+        shutil.copytree(tiny / "build" / "tiny", tmp_path / "copy")
+        made = manifest(tmp_path / "copy")
+        for entry in made["artifacts"]:
+            entry |= change
+        (tmp_path / "copy" / "manifest.json").write_text(json.dumps(made))
+        with pytest.raises(AssertionError, match=message):
+            assert_complete(tiny / "tiny.yaml", None, tmp_path / "copy", "untrained")
+
+    entry = manifest(tiny / "build" / "tiny")["artifacts"][0]
+    assert_wrong("assert", sha256="0" * 64)
+    assert_wrong("assert", ops=entry["ops"][1:])
+    assert_wrong("assert", outputs=[{**entry["outputs"][0], "shape": [1, 8]}])
+    assert_wrong("assert", outputs=[{**entry["outputs"][0], "scale": 0.5}])
+    assert_wrong("assert", variant="other")
+    made = manifest(tiny / "build" / "tiny")
+    made["artifacts"][1]["difference"]["logits"]["mean"] *= 1.1
+    with pytest.raises(AssertionError):
+        assert_differences_hold(made, tiny / "build" / "tiny", noise(made["artifacts"][0], 20))
+
+
+def test_model_keras_opens_without_archspec_and_takes_any_batch(tiny: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['archspec'] = None\n"
+        "import keras, numpy as np\n"
+        "model = keras.models.load_model(sys.argv[1])\n"
+        "print(model.input_shape, {k: v.shape for k, v in model(np.zeros((3, 32, 32, 3), 'float32')).items()})\n"
+        "print(model.count_params())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", code, tiny / "build" / "tiny" / "model.keras"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == ["(None, 32, 32, 3) {'logits': TensorShape([3, 7])}", "303"]
+
+
+def test_the_same_again_elsewhere_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
+    """In another process, from another folder, with other hashes of strings."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    shutil.copy(tiny / "tiny.yaml", tmp_path / "deep" / "tiny.yaml")
+    run = subprocess.run(
+        command("build", "../tiny.yaml", "--out", "there"),
+        cwd=tmp_path / "deep" / "er",
+        env={**environment(), "PYTHONHASHSEED": "1234"},
+        capture_output=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    first, again = files(tiny / "build" / "tiny"), files(tmp_path / "deep" / "er" / "there" / "tiny")
+    assert set(first) == set(again)
+    differ = {name for name in first if first[name] != again[name]}
+    assert differ <= {"model.keras"}, "a zip file holds the time"
+
+
+def test_the_same_weights_give_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
+    """The untrained build's own model.keras as weights: as float it is the untrained file, byte for byte."""
+    weights = tiny / "build" / "tiny" / "model.keras"
+    told = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        told.append(build(tiny / "tiny.yaml", folder, "--weights", weights))
+    first, again = files(tmp_path / "one" / "tiny"), files(tmp_path / "two" / "tiny")
+    assert {name for name in first if first[name] != again[name]} <= {"model.keras"}
+    untrained = files(tiny / "build" / "tiny")
+    assert first["x86_64/model.tflite"] == untrained["x86_64/model.tflite"]
+    assert first["arm64-v8a/model.tflite"] != untrained["arm64-v8a/model.tflite"], (
+        "photos calibrate otherwise than noise"
+    )
+    made = manifest(tmp_path / "one" / "tiny")
+    assert made["weights"] == {"file": "model.keras", "sha256": sha256(weights.read_bytes())}
+    assert made["artifacts"][0]["calibration"]["source"] == "8 generated photos"
+    assert "warning: int8 ranges come from 8 generated photos; give real photos by --calibrate DIR" in told[0].err
+    assert "untrained" not in told[0].err
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The build of an edge network of which one target wants a smaller, gray input; built on pictures."""
+    folder = tmp_path_factory.mktemp("lines")
+    (folder / "lines.yaml").write_text(EDGES)
+    build(folder / "lines.yaml", folder / "build")
+    return folder / "build" / "lines"
+
+
+def test_each_target_has_its_variants_input(lines: Path) -> None:
+    made = manifest(lines)
+    sizes = {entry["abi"]: (entry["variant"], entry["input"]["size"]) for entry in made["artifacts"]}
+    whole, small = (None, [32, 48, 3]), ("small", [16, 16, 1])
+    assert sizes == {"x86_64": whole, "arm64-v8a": whole, "armeabi-v7a": small}
+    for entry in made["artifacts"]:
+        assert_describes(entry, lines / entry["file"], ["near", "lines", "far"])
+        assert entry["inputs"][0]["shape"] == [1, *entry["input"]["size"]]
+        assert noise(entry, 1).shape == (1, *entry["input"]["size"])
+        assert all(d["mean"] < 0.1 for d in entry["difference"].values())
+
+
+def test_outputs_answer_by_their_names(lines: Path) -> None:
+    """The frozen function gives its outputs in an order of its own: each must still be the row it says it is."""
+    made = manifest(lines)
+    entry = next(e for e in made["artifacts"] if e["abi"] == "x86_64")
+    images = noise(entry, 2)
+    wanted = keras.models.load_model(lines / "model.keras")(images, training=False)
+    found = answers(lines / entry["file"], images)
+    for name in ("near", "lines", "far"):
+        np.testing.assert_allclose(found[name], wanted[name], atol=1e-5)
+    assert np.abs(found["near"] - found["far"]).max() > 0.01, "outputs that are alike prove nothing"
+
+
+def test_a_variant_asked_for_is_every_targets(tmp_path: Path) -> None:
+    (tmp_path / "lines.yaml").write_text(EDGES)
+    ran = build(tmp_path / "lines.yaml", tmp_path / "out", "--variant", "small", "--json")
+    made = json.loads(ran.out)
+    assert made == manifest(tmp_path / "out" / "lines")
+    assert made["variant"] == "small"
+    assert {entry["variant"] for entry in made["artifacts"]} == {"small"}
+    assert {tuple(entry["input"]["size"]) for entry in made["artifacts"]} == {(16, 16, 1)}
+    shas = {entry["abi"]: entry["sha256"] for entry in made["artifacts"]}
+    assert shas["arm64-v8a"] == shas["armeabi-v7a"] != shas["x86_64"]
+
+
+def test_pictures_calibrate(tmp_path: Path) -> None:
+    from PIL import Image
+
+    (tmp_path / "lines.yaml").write_text(EDGES.replace("[16, 16, 1]", "[16, 16, 3]"))
+    (tmp_path / "pictures").mkdir()
+    for number, level in enumerate((96, 128, 160)):
+        Image.new("L", (40, 30), level).save(tmp_path / "pictures" / f"{number}.png")
+    build(tmp_path / "lines.yaml", tmp_path / "out", "--calibrate", tmp_path / "pictures")
+    for entry in manifest(tmp_path / "out" / "lines")["artifacts"]:
+        assert entry["calibration"]["source"] == "3 pictures of a folder"
+        assert entry["compared"] == 3
+        if entry["scheme"] == "int8":
+            # (160 - 127.5) / 127.5 above, (96 - 127.5) / 127.5 below: 0.502 in 255 steps
+            assert entry["inputs"][0]["scale"] == pytest.approx((160 - 96) / 127.5 / 255, rel=1e-3)
+
+
+# the networks that ship
+
+
+@pytest.mark.slow
+def test_the_document_scanner(tmp_path: Path) -> None:
+    build(SPECS / "mobilenet_v2_hed.yaml", tmp_path)
+    built = tmp_path / "mobilenet_v2_hed"
+    made = assert_complete(SPECS / "mobilenet_v2_hed.yaml", None, built, "untrained")
+    assert made["outputs"] == ["fuse", "side1", "side2", "side3", "side4", "side5"]
+    assert_small_differences(made)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [("mobilenet_v1", "w0.25-r128"), ("mobilenet_v2", "w0.35-r96"), ("vgg_hed", None), ("vgg_hed", "nobn")],
+)
+def test_shipped_networks(tmp_path: Path, name: str, variant: str | None) -> None:
+    options = ["--variant", variant] if variant else []
+    build(SPECS / f"{name}.yaml", tmp_path, *options)
+    made = assert_complete(SPECS / f"{name}.yaml", variant, tmp_path / name, "untrained")
+    assert_small_differences(made)
+
+
+def assert_small_differences(made: dict[str, Any]) -> None:
+    """Float files are the float model but for rounding; int8 ones lie about a step off."""
+    for entry in made["artifacts"]:
+        for name, apart in entry["difference"].items():
+            if entry["scheme"] == "int8":
+                assert apart["mean_lsb"] < 1.5, (entry["abi"], name, apart)
+                assert apart["max_lsb"] < 16, (entry["abi"], name, apart)
+            else:
+                assert apart["max"] < 1e-4, (entry["abi"], name, apart)
