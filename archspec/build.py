@@ -82,7 +82,7 @@ def order(
     networks = {c.variant: main if c.variant == source.variant else network(doc, c.variant) for c in conversions}
     int8 = {c.variant for c in conversions if c.scheme == "int8"}
     calibrations = {
-        variant: calibration.choose(one.graph.head.input, pictures, bool(weights), say if variant in int8 else None)
+        variant: calibration.choose(one.graph.head.input, pictures, weights is not None and variant in int8, say)
         for variant, one in networks.items()
     }
     return Order(main, source, conversions, networks, calibrations, digest, out / main.graph.head.model)

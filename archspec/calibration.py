@@ -32,12 +32,13 @@ class Calibration:
     source: str
 
 
-def choose(contract: Input, folder: Path | None, trained: bool, warn: Callable[[str], None] | None) -> Calibration:
-    """The pictures of a folder; without one noise for weights that mean nothing yet, for others generated photos.
+def choose(contract: Input, folder: Path | None, photos: bool, say: Callable[[str], None]) -> Calibration:
+    """The pictures of a folder. Without one noise, or generated photos where `photos` matter: for ranges of trained
+    weights; `say` is told so.
 
-    `warn` is told where int8 ranges come from anything but pictures. Raises CalibrationError.
+    Raises CalibrationError.
     """
-    if folder is None and not trained:
+    if folder is None and not photos:
         return noise(contract.shape, contract.interval)
     try:
         photo = InputContract.from_manifest(input_entry(contract))
@@ -49,8 +50,7 @@ def choose(contract: Input, folder: Path | None, trained: bool, warn: Callable[[
         if folder is not None:
             return from_folder(folder, photo)
         made = generated(photo)
-    if warn:
-        warn(f"warning: int8 ranges come from {made.source}; give real photos by --calibrate DIR")
+    say(f"warning: int8 ranges come from {made.source}; give real photos by --calibrate DIR")
     return made
 
 

@@ -16,7 +16,8 @@ Event = Mapping[str, Any]
 class Network:
     """Which network of which spec: the text as it was read, the variant, the modules of blocks it needs.
 
-    `outputs` names rows that are the outputs instead of the spec's own.
+    `outputs` names rows that are the outputs instead of the spec's own. `settings` are KEY=VALUE overrides of the
+    head. `folded` asks for its deployed form, with batch norms folded into the layers in front of them.
     """
 
     name: str
@@ -24,6 +25,8 @@ class Network:
     variant: str | None
     blocks: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def encode(job: BuildJob | ImportJob) -> str:
 def decode(text: str | bytes) -> BuildJob | ImportJob:
     """The job that `encode` wrote."""
     data: dict[str, Any] = json.loads(text)
-    lists = {name: tuple(data["network"][name]) for name in ("blocks", "outputs")}
+    lists = {name: tuple(data["network"][name]) for name in ("blocks", "outputs", "settings")}
     network = Network(**{**data["network"], **lists})
     if data["task"] == "import":
         return ImportJob(network, data["source"], data["out"], tuple(data["maps"]))

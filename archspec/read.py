@@ -63,7 +63,8 @@ def scalars(node: Node) -> Iterator[Scalar]:
 def _section(made: type[T], node: Node | None, found: list[Diagnostic]) -> T:
     """A section of the head as its dataclass. Raises SpecError where a value is wrong that has no default."""
     given: dict[str, Any] = {}
-    for name, kind in kinds_of(made).items():
+    section: type = made  # mypy takes no type[T] for hashable
+    for name, kind in kinds_of(section).items():
         value = node.get(name) if isinstance(node, Map) else None
         if value is not None:
             given[name] = read_value(kind, name, value, found)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from archspec import ops
 from archspec.graph import INPUT, Graph
 from archspec.weights import Slot
-from archspec.weights.upstream import IMAGE, Tangled, Upstream, join
+from archspec.weights.upstream import IMAGE, TangledError, Upstream, join
 
-JOINS = {ops.Concat: "concat", ops.Add: "add", ops.Multiply: "multiply"}
+JOINS: dict[type[ops.Op], str] = {ops.Concat: "concat", ops.Add: "add", ops.Multiply: "multiply"}
 
 
 def slots_of(graph: Graph) -> tuple[Slot, ...]:
@@ -15,8 +15,7 @@ def slots_of(graph: Graph) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     above: dict[int, frozenset[int]] = {INPUT: frozenset()}
     reads = _reads(graph)
-    number = 0
-    for row, node in graph.row_of():
+    for number, (row, node) in enumerate(graph.row_of()):
         upstream = frozenset().union(*(above[t.node] for t in node.inputs))
         weights = node.op.weights(*node.input_shapes)
         if weights:
@@ -25,7 +24,6 @@ def slots_of(graph: Graph) -> tuple[Slot, ...]:
             slots.append(Slot(node.name, row.name, row.block, node.role, node.op.kind, shapes, upstream, read))
             upstream |= {len(slots) - 1}
         above[number] = upstream
-        number += 1
     return tuple(slots)
 
 
@@ -42,6 +40,6 @@ def _reads(graph: Graph) -> dict[str, Upstream]:
                 given[number] = join(node.op.function, sources)
             else:
                 given[number] = join(JOINS[type(node.op)], sources) if type(node.op) in JOINS else sources[0]
-    except Tangled:
+    except TangledError:
         return {}
     return reads

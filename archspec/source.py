@@ -199,7 +199,7 @@ def _sequence(source: Source, span: Span, events: Iterator[Any], found: list[Dia
     items = []
     for event in events:
         if isinstance(event, yaml.SequenceEndEvent):
-            span = Span(source, span.start, event.end_mark.index)
+            span = Span(source, span.start, _span(source, event).end)
             break
         items.append(_node(source, event, events, found, depth + 1))
     return Seq(span, tuple(items))
@@ -209,7 +209,7 @@ def _mapping(source: Source, span: Span, events: Iterator[Any], found: list[Diag
     entries: dict[str, tuple[Scalar, Node]] = {}
     for event in events:
         if isinstance(event, yaml.MappingEndEvent):
-            span = Span(source, span.start, event.end_mark.index)
+            span = Span(source, span.start, _span(source, event).end)
             break
         key = _node(source, event, events, found, depth + 1)
         value = _node(source, next(events), events, found, depth + 1)

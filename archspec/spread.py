@@ -23,14 +23,20 @@ def spread(count: int, work: Callable[[int], Any]) -> list[Any]:
     queue, fill = os.pipe()
     os.write(fill, b"".join(i.to_bytes(TASK, "little") for i in range(count)))
     os.close(fill)
-    children = [_fork(queue, work) for _ in range(min(cores, count // FEWEST) - 1)]
-    done = _drain(queue, work)
-    os.close(queue)
-    for pid, answer in children:
-        with os.fdopen(answer, "rb") as stream:
-            text = stream.read()
-        os.waitpid(pid, 0)
-        done.update({int(i): value for i, value in json.loads(text or b"{}").items()})
+    children: list[tuple[int, int]] = []
+    try:
+        for _ in range(min(cores, count // FEWEST) - 1):
+            children.append(_fork(queue, work))
+        done = _drain(queue, work)
+        for _, answer in children:
+            with open(answer, "rb") as stream, contextlib.suppress(ValueError):  # it died in the middle of a word
+                done.update({int(i): value for i, value in json.loads(stream.read()).items()})
+    finally:
+        os.close(queue)
+        for pid, _ in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # it has answered, or nobody waits for its answer any more
+            os.waitpid(pid, 0)
     return [done.get(i) for i in range(count)]
 
 

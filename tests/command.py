@@ -14,6 +14,9 @@ from unittest import mock
 from archspec.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
+HEAD = "archspec: 1\nmodel: test\ninput: {size: [16, 16, 3], range: [0, 1]}\nlayers:\n"
+GOOD = HEAD + "- Conv: {depth: 4, name: c1}\n"
+BAD = HEAD + "- Conv: {depht: 4, depth: 4}\n"  # line 5, columns 10 to 15
 
 
 class Ran(NamedTuple):
@@ -69,3 +72,10 @@ def start(*arguments: str | Path, folder: Path = ROOT, paths: Sequence[Path] = (
         command(*arguments), cwd=folder, env=environment(*paths), capture_output=True, text=True, timeout=120
     )
     return Ran(run.returncode, run.stdout, run.stderr)
+
+
+def write(folder: Path, text: str, name: str = "test.yaml") -> Path:
+    """Write a spec into a folder and give its path."""
+    path = folder / name
+    path.write_text(text)
+    return path

@@ -1,14 +1,11 @@
 """Rows to nodes: wiring, names, defaults, what changes nothing, blocks of a user's own."""
 
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from diagnostic_pages import blocks_of
 from little import assert_finds, built, findings, pointed_at, spec
 
-from archspec import analysis, blocks, graph
+from archspec import analysis, graph
 from archspec.diagnostics import Source
 from archspec.graph import INPUT
 from archspec.ops import Activation, BatchNorm, Conv
@@ -29,8 +26,8 @@ def wiring(text: str) -> dict[str, list[str]]:
 
 
 def test_row_reads_the_row_above_or_those_it_names() -> None:
-    rows = (C1, "Conv: {depth: 8, from: c1, name: c2}", "Conv: {depth: 8, from: input, name: c3}", "MaxPool: {stride: 1}",
-            "Add: {from: [c3, c1, c2], name: sum}", "Concat: {from: [sum, c1]}")  # fmt: skip
+    rows = (C1, "Conv: {depth: 8, from: c1, name: c2}", "Conv: {depth: 8, from: input, name: c3}",
+            "MaxPool: {stride: 1}", "Add: {from: [c3, c1, c2], name: sum}", "Concat: {from: [sum, c1]}")  # fmt: skip
     assert_finds(spec(*rows), ("dead-row", "MaxPool"))
     assert wiring(spec(*(row for row in rows if row != "MaxPool: {stride: 1}"))) == {
         "c1": ["input"], "c2": ["c1"], "c3": ["input"], "sum": ["c3", "c1", "c2"], "concat_1": ["sum", "c1"],
@@ -127,6 +124,15 @@ def test_row_read_twice_is_shown_once() -> None:
     assert [o.text for o in found.others] == ["`c1` is 32×32×8", "`p` is 16×16×8"]
 
 
+@pytest.mark.parametrize(
+    ("kernel", "label", "others"), [(33, "", ["the row above is 32×32×8"]), (17, "in repetition 2", [])]
+)
+def test_row_that_fails_in_a_repetition_says_which(kernel: int, label: str, others: list[str]) -> None:
+    """The row above has nothing to do with what the second repetition reads."""
+    (found,) = findings(spec(C1, f"Conv: {{depth: 8, kernel: {kernel}, padding: valid, repeat: 3}}"))
+    assert (found.code, found.label, [o.text for o in found.others]) == ("shape-mismatch", label, others)
+
+
 def test_dead_rows_are_found_by_the_last_of_them() -> None:
     text = spec(
         C1, "Conv: {depth: 8}", "Conv: {depth: 8}", "Conv: {depth: 8, from: c1, name: c2}", head="outputs: [c2]\n"
@@ -185,69 +191,6 @@ def test_too_many_ops(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tensor_too_large_to_count() -> None:
     (found,) = findings(spec("Resize: {factor: 65536, repeat: 1000}"))
     assert (found.code, pointed_at(found)) == ("too-large", "Resize")
-
-
-def test_users_block() -> None:
-    with blocks_of("user_blocks"):
-        network = built(spec("Thicken: {depth: 4, name: t}", "Halve")).graph
-        assert [(node.name, node.shape) for node in network.nodes] == [
-            ("t_conv", (32, 32, 4)),
-            ("halve_1_half", (32, 32, 2)),
-        ]
-
-
-def test_users_block_with_a_stride_of_another_kind_is_left_alone() -> None:
-    with blocks_of("user_blocks"):
-        text = spec("Thicken: {stride: [2, 2], repeat: 2}", head="output_stride: 1\n")
-        assert_finds(text, ("idle-multiplier", "1"))
-        assert built(text.replace("output_stride: 1\n", "")).cost.rows[0].output == (8, 8, 8)
-
-
-@pytest.mark.parametrize(
-    ("row", "message", "place"),
-    [
-        ("Halve: {parts: 3}", "block `Halve` failed: KeyError: 3", "see user_blocks.py, line 20"),
-        (
-            "Forgetful",
-            "block `Forgetful` failed: TypeError: it gives NoneType, not a tensor",
-            "see user_blocks.py, line 23",
-        ),
-    ],
-)
-def test_users_block_that_fails(row: str, message: str, place: str) -> None:
-    with blocks_of("user_blocks"):
-        (found,) = findings(spec("Conv: {depth: 9}", f"{row}", "Conv: {depth: 8}"))
-    assert (found.code, found.message, found.help) == ("block-failed", message, place)
-
-
-def test_users_block_may_refuse_by_shape() -> None:
-    with blocks_of("user_blocks"):
-        (found,) = findings(spec("Picky"))
-    assert (found.code, found.message) == ("shape-mismatch", "this block takes no map at all")
-
-
-def test_bug_in_a_block_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object, **__: object) -> None:
-        """Nothing of use."""
-        raise ZeroDivisionError("ours")
-
-    monkeypatch.setattr(broken, "__module__", "archspec.blocks.basic")
-    monkeypatch.setitem(blocks.BLOCKS, "Flatten", blocks.Block("Flatten", broken, {}, {}, False))  # type: ignore[arg-type]
-    with pytest.raises(ZeroDivisionError):
-        built(spec("Flatten"))
-
-
-def test_package_of_blocks_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is installed is loaded once a spec names a block that is not there."""
-    (tmp_path / "broken_blocks.py").write_text("raise RuntimeError('half installed')\n")
-    info = tmp_path / "broken_blocks-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-blocks\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[archspec.blocks]\nmine = broken_blocks\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    assert findings(spec("Conv: {depth: 8}")) == ()
-    (found,) = assert_finds(spec("Mine: {depth: 8}"), ("block-failed", "Mine"))
-    assert found.message == "cannot load blocks from `broken_blocks`: RuntimeError: half installed"
 
 
 def test_spec_of_ten_thousand_rows() -> None:

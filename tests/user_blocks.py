@@ -1,6 +1,5 @@
 """Blocks as a user would write them, for tests: one that is fine, and one for each way to go wrong."""
 
-
 from archspec import ops
 from archspec.blocks import block
 from archspec.graph import Net, Tensor

@@ -11,6 +11,7 @@ import typer
 from archspec.blocks import BLOCKS, REQUIRED, Block, Option
 from archspec.cli.app import app
 from archspec.cli.common import BlocksOption, JsonOption, fail, load_blocks, load_installed_blocks
+from archspec.definitions import with_definitions
 from archspec.diagnostics import suggestion
 from archspec.schema import schema as made_schema
 from archspec.table import table
@@ -74,5 +75,5 @@ def schema(blocks: BlocksOption = None) -> None:
     """Print the JSON Schema of a spec, for editors."""
     load_blocks(blocks)
     load_installed_blocks()
-    json.dump(made_schema(), sys.stdout, indent=1)
+    json.dump(with_definitions(made_schema()), sys.stdout, indent=1)
     print()

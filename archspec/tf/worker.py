@@ -11,9 +11,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import cache, partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,76 +67,104 @@ def _step(key: str, tell: Tell, step: Callable[[], dict[str, Any]]) -> bool:
 
 
 def _graph(network: Any, variant: str | None) -> Any:
+    """As the spec says it, before any folding."""
     from archspec import analysis, blocks
     from archspec.diagnostics import Source
+    from archspec.overlay import assignment
 
     for module in network.blocks:
         blocks.load(module)
-    document = analysis.document(Source(network.name, network.text), outputs=network.outputs)
+    overrides = [assignment("--set", text) for text in network.settings]
+    document = analysis.document(Source(network.name, network.text), overrides, network.outputs)
     return analysis.network(document, variant).graph
 
 
-def _matched(graph: Any, source: str, maps: Sequence[str]) -> Any:
-    from archspec import weights
-    from archspec.slots import slots_of
-
-    pairs = [weights.parse_map(text) for text in maps]
-    return weights.match(slots_of(graph), weights.read_source(source), pairs)
-
-
 def _import(job: ImportJob) -> dict[str, Any]:
-    from archspec import weights
+    from archspec.passes import fold_batch_norm
+    from archspec.trained import trained
+    from archspec.weights import render_report
 
-    graph = _graph(job.network, job.network.variant)
-    match = _matched(graph, job.source, job.maps)
+    graph, folded = _graph(job.network, job.network.variant), job.network.folded
+    match, arrays = trained(graph, graph, job.source, job.maps, folded)
     from archspec.tf import lower  # TensorFlow takes seconds to load, which a refusal need not wait for
 
-    model = lower.lower(graph)
-    lower.assign(model, match.arrays())
+    model = lower.lower(fold_batch_norm(graph) if folded else graph)
+    lower.assign(model, arrays)
     model.save_weights(job.out)
-    return {"report": weights.render_report(match)}
+    return {"report": render_report(match)}
+
+
+@dataclass(eq=False)
+class _Variant:
+    """One variant of a job's network; what is made of it is made once, when it is asked for."""
+
+    job: BuildJob
+    variant: str | None
+
+    @cached_property
+    def graph(self) -> Any:
+        return _graph(self.job.network, self.variant)
+
+    @cached_property
+    def model(self) -> Any:
+        from archspec.passes import fold_batch_norm, fold_weights
+        from archspec.trained import trained
+
+        network, arrays = self.job.network, {}
+        if self.job.weights:
+            # other outputs cut layers; the file of weights has them all
+            whole = _graph(replace(network, outputs=()), self.variant) if network.outputs else self.graph
+            _, arrays = trained(self.graph, whole, self.job.weights, (), network.folded)
+        from archspec.tf import lower  # TensorFlow takes seconds to load, which a refusal need not wait for
+
+        model = lower.lower(fold_batch_norm(self.graph) if network.folded else self.graph)
+        if network.folded and not self.job.weights:
+            initial = {layer.name: layer.get_weights() for layer in lower.lower(self.graph).layers}
+            arrays = fold_weights(self.graph, {name: values for name, values in initial.items() if values})
+        lower.assign(model, arrays)
+        return model
+
+    @cached_property
+    def module(self) -> Any:
+        from archspec.tf import export
+
+        return export.freeze(self.model, self.outputs)
+
+    @property
+    def outputs(self) -> list[str]:
+        return [name for name, _ in self.graph.outputs]
 
 
 def _build(job: BuildJob, tell: Tell) -> None:
     import numpy as np
 
     from archspec.facts import COMPARED, facts, finite
-    from archspec.tf import export, lower
 
     folder = Path(job.folder)
+    variants = {which: _Variant(job, which) for which in (job.network.variant, *(c.variant for c in job.conversions))}
 
     @cache
-    def model(variant: str | None) -> tuple[Any, list[str]]:
-        graph = _graph(job.network, variant)
-        made = lower.lower(graph)
-        if job.weights:
-            # other outputs cut layers; the file of weights has them all
-            whole = _graph(replace(job.network, outputs=()), variant) if job.network.outputs else graph
-            arrays, names = _matched(whole, job.weights, ()).arrays(), {node.name for node in graph.nodes}
-            lower.assign(made, {name: values for name, values in arrays.items() if name in names})
-        return made, [name for name, _ in graph.outputs]
+    def reference(variant: str | None, images: str) -> dict[str, Any]:
+        from archspec.tf import export
 
-    @cache
-    def frozen(variant: str | None) -> Any:
-        return export.freeze(*model(variant))
-
-    @cache
-    def answers(variant: str | None, images: str) -> dict[str, Any]:
-        _, outputs = model(variant)
-        return export.answers(frozen(variant), np.load(folder / images)[:COMPARED], outputs)
+        one = variants[variant]
+        answers = export.answers(one.module, np.load(folder / images)[:COMPARED], one.outputs)
+        finite("the float model", answers)
+        return answers
 
     def keras() -> dict[str, Any]:
-        model(job.network.variant)[0].save(folder / KERAS)
+        variants[job.network.variant].model.save(folder / KERAS)
         return {}
 
     def convert(conversion: Conversion) -> dict[str, Any]:
+        from archspec.tf import export
+
         images = np.load(folder / conversion.images)
-        reference = answers(conversion.variant, conversion.images)
-        finite("the float model", reference)
-        module = frozen(conversion.variant)
+        answers = reference(conversion.variant, conversion.images)
+        module = variants[conversion.variant].module
         data = export.convert(module, conversion.scheme, lambda: (image[None] for image in images))
         (folder / conversion.key).write_bytes(data)
-        return {"facts": facts(data, conversion.scheme, images[:COMPARED], reference)}
+        return {"facts": facts(data, conversion.scheme, images[:COMPARED], answers)}
 
     if job.keras and not _step(KERAS, tell, keras):
         return

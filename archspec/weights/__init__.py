@@ -6,7 +6,7 @@ from archspec.weights.match import Entry, Match, match
 from archspec.weights.report import render_report
 from archspec.weights.slots import Slot
 from archspec.weights.sources import read_source
-from archspec.weights.units import Source
+from archspec.weights.units import Source, count_norms
 
 __all__ = [
     "Entry",
@@ -14,6 +14,7 @@ __all__ = [
     "Slot",
     "Source",
     "WeightsError",
+    "count_norms",
     "match",
     "parse_map",
     "read_source",

@@ -51,6 +51,14 @@ def ambiguous(units: Sequence[Unit], slots: Sequence[Slot]) -> str:
     )
 
 
+def elsewhere(unit: Unit, slot: Slot, how: str) -> str:
+    """A unit that some evidence takes to a slot, and that stands elsewhere in the source's graph."""
+    return (
+        f"contradiction: {unit} is {where(slot)} by its {how}, but in the source's graph another tensor stands there;"
+        f" if it is right, say so with --map '{unit.scope}={slot.layer}'"
+    )
+
+
 @dataclass
 class _Short:
     """Slots of one signature, of which `missing` find no unit among those that fit (`fitting`)."""

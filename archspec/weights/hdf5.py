@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from archspec.weights.errors import WeightsError
-from archspec.weights.units import Array, Source
+from archspec.weights.keras_graph import read_graph
+from archspec.weights.units import Array, Source, scopes_of
 
 # Order of `vars/N` in Keras 3 layers, by class in snake case.
 VARIABLES = {
@@ -38,7 +39,8 @@ def read_keras_zip(path: Path) -> Source:
         layers = dict(_config_layers(config["config"], ""))
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path.name}: damaged .keras file: {error}") from error
-    return replace(_read(weights, path.name, layers), format="keras")
+    source = _read(weights, path.name, layers)
+    return replace(source, format="keras", reads=read_graph(config["config"], scopes_of(source.tensors)))
 
 
 def pickle_message(name: str) -> str:
@@ -96,7 +98,8 @@ def _legacy(root: Any, top: Any) -> Source:
     tensors: dict[str, Array] = {}
     order: dict[str, tuple[str, int]] = {}
     classes: dict[str, str] = {}
-    layers = _model_config(root)
+    config = _model_config(root)
+    layers = dict(_config_layers(config, ""))
     skipped: list[str] = []
     if "optimizer_weights" in root:
         skipped += [f"optimizer_weights/{path}" for path in _datasets(root["optimizer_weights"])]
@@ -114,14 +117,13 @@ def _legacy(root: Any, top: Any) -> Source:
             order.setdefault(scope, ("layers", len(order)))
             if scope in layers:
                 classes[scope] = _snake(layers[scope]["class_name"])
-    return Source("legacy h5", tensors, classes, order, tuple(skipped))
+    return Source("legacy h5", tensors, classes, order, tuple(skipped), read_graph(config, scopes_of(tensors)))
 
 
-def _model_config(root: Any) -> dict[str, Mapping[str, Any]]:
-    """Scope -> layer; empty for a file that holds weights alone or a class of the user's."""
+def _model_config(root: Any) -> Any:
+    """What the model is made of; empty for a file that holds weights alone or a class of the user's."""
     text = root.attrs.get("model_config")
-    model = json.loads(text) if text is not None else {}
-    return dict(_config_layers(model["config"], "")) if model.get("config") else {}
+    return (json.loads(text) if text is not None else {}).get("config") or {}
 
 
 def _nested(layer: str, path: list[str]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
-from archspec.weights.upstream import IMAGE, Tangled, Upstream, join
+from archspec.weights.upstream import IMAGE, TangledError, Upstream, join
 
 Layer: TypeAlias = Mapping[str, Any]
 Call: TypeAlias = list[tuple[str, int, int]]  # the tensors of one call: layer, which of its calls, which output
@@ -36,7 +37,7 @@ def read_graph(config: Any, weighted: Collection[str]) -> dict[str, Upstream]:
     """
     try:
         return dict(_model(config, "", weighted, lambda _: IMAGE).reads())
-    except (Tangled, KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError):
+    except (TangledError, KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
 
 
@@ -53,25 +54,31 @@ class _Sequential:
     """Layers one after another."""
 
     def __init__(self, config: Any, prefix: str, weighted: Collection[str], given: Given) -> None:
-        self._read: dict[str, Upstream] = {}
-        last = given(0)
-        for layer in config if isinstance(config, list) else config["layers"]:
-            scope = prefix + _name(layer)
-            if _is_model(layer):
-                inner = _model(layer["config"], f"{scope}/", weighted, lambda _, last=last: last)  # type: ignore[misc]
-                self._read |= inner.reads()
-                last = inner.output(0)
-            elif scope in weighted:
-                self._read[scope], last = last, scope
-            elif layer["class_name"] != "InputLayer":
-                last = _joined(layer, [last])
-        self._last = last
+        self._layers: Sequence[Layer] = config if isinstance(config, list) else config["layers"]
+        self._prefix, self._weighted, self._given = prefix, weighted, given
 
     def reads(self) -> dict[str, Upstream]:
-        return self._read
+        return self._run[0]
 
     def output(self, number: int) -> Upstream:
-        return self._last
+        return self._run[1]
+
+    @cached_property
+    def _run(self) -> tuple[dict[str, Upstream], Upstream]:
+        """What each scope reads, and what the last layer gives."""
+        found: dict[str, Upstream] = {}
+        last = self._given(0)
+        for layer in self._layers:
+            scope = self._prefix + _name(layer)
+            if _is_model(layer):
+                inner = _model(layer["config"], f"{scope}/", self._weighted, partial(_only, last))
+                found |= inner.reads()
+                last = inner.output(0)
+            elif scope in self._weighted:
+                found[scope], last = last, scope
+            elif layer["class_name"] != "InputLayer":
+                last = _joined(layer, [last])
+        return found, last
 
 
 class _Functional:
@@ -136,6 +143,10 @@ def _joined(layer: Layer, parts: Sequence[Upstream]) -> Upstream:
     if name == "Concatenate" and layer["config"].get("axis", -1) not in LAST_AXES:
         return join(f"concat along {layer['config']['axis']}", parts)
     return join(JOINS.get(name, f"layer {name}"), parts)
+
+
+def _only(tensor: Upstream, number: int) -> Upstream:
+    return tensor
 
 
 def _name(layer: Layer) -> str:

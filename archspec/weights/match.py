@@ -1,19 +1,20 @@
 """Foreign tensors to the layers of a graph: by shape and kind first, then by names and order as evidence."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.weights.diagnose import ambiguous, flattened, leftovers, misfit
+from archspec.weights.diagnose import ambiguous, elsewhere, flattened, leftovers, misfit, where
 from archspec.weights.errors import WeightsError
+from archspec.weights.graphs import Graphs, graphs
 from archspec.weights.maps import apply_maps
 from archspec.weights.norms import norm_state
 from archspec.weights.slots import Signature, Slot
 from archspec.weights.solve import solve
-from archspec.weights.units import Source, Unit, all_ones, units
+from archspec.weights.units import Source, Unit, all_ones, idle_bias, units
 from archspec.weights.views import Part, View, views
 
 
@@ -31,12 +32,13 @@ class Match:
     """Every weight of the network with its tensor, in the network's order, Keras order inside a layer.
 
     `unused` names tensors left out on purpose: mapped to nothing, or a gamma of ones where the layer has
-    none.
+    none. `other_graph` is the first layer that reads other layers in the source's graph, where that is known.
     """
 
     entries: tuple[Entry, ...]
     source: Source
     unused: tuple[str, ...]
+    other_graph: Slot | None = None
 
     def arrays(self) -> dict[str, list[npt.NDArray[np.float32]]]:
         """Layer name -> arrays for `layer.set_weights`: Keras order, Keras layouts, float32."""
@@ -67,7 +69,8 @@ class _Sides:
     slots: Sequence[Slot]
 
     def read(self, unit: int, wanted: Collection[Signature], strict: bool = True) -> list[View]:
-        return views(self.units[unit], wanted, lambda tensor: all_ones(self.source, tensor), strict)
+        ones, zeros = (lambda tensor: all_ones(self.source, tensor)), (lambda tensor: idle_bias(self.source, tensor))
+        return views(self.units[unit], wanted, ones, zeros, strict)
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,15 @@ def match(slots: Sequence[Slot], source: Source, maps: Sequence[tuple[str, str]]
     state, more = _candidates(sides, free, settled)
     readings |= more
     _check_values(source, readings.values())
+    both = graphs(source, sides.units, slots, {u: view.signature for u, view in readings.items()}, mapped)
+    _raise(_graph_errors(sides, both))
     norms = {u: cands for u, cands in state.items() if slots[min(cands)].kind == "norm"}
-    settled = _settle(sides, {u: cands for u, cands in state.items() if u not in norms}, settled)
+    settled = _settle(sides, both, {u: cands for u, cands in state.items() if u not in norms}, settled)
     held, errors = norm_state(norms, settled.pairs, sides.units, slots)
     _raise(errors)
     named = {u: "name" for u in norms if len(held[u]) == 1 < len(norms[u])}
-    settled = _settle(sides, held, _Settled(settled.pairs, {**settled.how, **named}))
-    return _result(sides, settled, readings, dropped)
+    settled = _settle(sides, both, held, _Settled(settled.pairs, {**settled.how, **named}))
+    return _result(sides, settled, readings, dropped, both)
 
 
 def _raise(errors: Iterable[str]) -> None:
@@ -163,11 +168,23 @@ def _drop_full(found: dict[int, list[View]], room: Mapping[Signature, int]) -> d
         found = {**found, **narrowed}
 
 
-def _settle(sides: _Sides, state: Mapping[int, frozenset[int]], before: _Settled) -> _Settled:
-    """Solve one phase. Raises WeightsError for what stays in doubt."""
-    solution = solve(state, sides.units, sides.slots)
+def _graph_errors(sides: _Sides, both: Graphs) -> Iterator[str]:
+    """What the graphs alone say against any match."""
+    if (slot := both.reordered()) is not None:
+        yield (
+            f"{where(sides.slots[slot])} reads a concatenation whose parts stand in another order in the source:"
+            " its weights are for other channels"
+        )
+
+
+def _settle(sides: _Sides, both: Graphs, state: Mapping[int, frozenset[int]], before: _Settled) -> _Settled:
+    """Solve one phase. Raises WeightsError for what stays in doubt, and for what the source's graph contradicts."""
+    solution = solve(state, sides.units, sides.slots, lambda state: both.narrow(state, before.pairs))
+    settled = _Settled({**before.pairs, **solution.pairs}, {**solution.how, **before.how})
+    if (wrong := both.impossible(settled.pairs)) is not None:
+        _raise([elsewhere(sides.units[wrong], sides.slots[settled.pairs[wrong]], settled.how[wrong])])
     _raise(ambiguous([sides.units[u] for u in us], [sides.slots[s] for s in ss]) for us, ss in solution.open)
-    return _Settled({**before.pairs, **solution.pairs}, {**solution.how, **before.how})
+    return settled
 
 
 def _check_values(source: Source, readings: Iterable[View]) -> None:
@@ -182,7 +199,9 @@ def _check_values(source: Source, readings: Iterable[View]) -> None:
     _raise(errors)
 
 
-def _result(sides: _Sides, settled: _Settled, readings: Mapping[int, View], dropped: Collection[int]) -> Match:
+def _result(
+    sides: _Sides, settled: _Settled, readings: Mapping[int, View], dropped: Collection[int], both: Graphs
+) -> Match:
     """The match in the network's order. Raises WeightsError for a dense layer whose inputs may be permuted."""
     unmapped = ((u, s) for u, s in settled.pairs.items() if settled.how[u] != "map")
     doubts = (flattened(sides.units[u], sides.slots[s], sides.slots) for u, s in unmapped)
@@ -194,4 +213,6 @@ def _result(sides: _Sides, settled: _Settled, readings: Mapping[int, View], drop
         for part in readings[unit_of[s]].parts
     )
     left = [t for u in sorted(dropped) for t in sides.units[u].tensors or (sides.units[u].scope,)]
-    return Match(entries, sides.source, (*left, *(t for view in readings.values() for t in view.ignored)))
+    unused = (*left, *(t for view in readings.values() for t in view.ignored))
+    other = both.differing(settled.pairs)
+    return Match(entries, sides.source, unused, None if other is None else sides.slots[other])

@@ -2,6 +2,7 @@
 
 from math import prod
 
+from archspec.weights.diagnose import where
 from archspec.weights.match import Match
 from archspec.weights.slots import show_shape
 
@@ -31,6 +32,10 @@ def render_report(match: Match) -> str:
     ]
     if match.source.skipped:
         lines.append(f"no weights, skipped: {_short(match.source.skipped)}")
+    if match.other_graph:
+        lines.append(
+            f"note: the source's graph is another: the first to read other layers is {where(match.other_graph)}"
+        )
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ if no complete assignment is left. What stays open at the end is a doubt, and is
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.weights.names import common_words, prefixes, skeleton, under, words
@@ -37,12 +37,23 @@ class Solution:
     open: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
 
 
-def solve(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> Solution:
-    """Narrow `state` as far as the evidence goes; what it does not settle is left open, never guessed."""
+def solve(
+    state: State, units: Sequence[Unit], slots: Sequence[Slot], by_graph: Callable[[State], State] = lambda state: state
+) -> Solution:
+    """Narrow `state` as far as the evidence goes; what it does not settle is left open, never guessed.
+
+    `by_graph` holds units to the slots that stand where they do in the source's graph.
+    """
     how: dict[int, str] = {}
     state = _eliminate(state)
     _note(how, state, "shape")
-    steps = (("file order", _by_file), ("name", _by_role), ("scope", _by_scope), ("number", _by_number))
+
+    def graph(state: State, units: Sequence[Unit], slots: Sequence[Slot]) -> State:
+        return _narrow(state, by_graph(state))
+
+    steps = (
+        ("file order", _by_file), ("name", _by_role), ("scope", _by_scope), ("number", _by_number), ("graph", graph)
+    )  # fmt: skip
     while True:
         for reason, step in steps:
             narrowed = step(state, units, slots)
@@ -85,9 +96,14 @@ def _eliminate(state: State) -> State:
     """Units that share as many slots as they are keep them from others; so does a slot's only unit."""
     while True:
         new = dict(state)
+        sharing: dict[int, list[int]] = defaultdict(list)
+        for unit, cands in state.items():
+            for slot in cands:
+                sharing[slot].append(unit)
         for cands, count in Counter(state.values()).items():
             if count == len(cands):
-                new = {u: c if c == cands else c - cands for u, c in new.items()}
+                for unit in {unit for slot in cands for unit in sharing[slot] if new[unit] != cands}:
+                    new[unit] -= cands
         users: dict[int, list[int]] = defaultdict(list)
         for unit, cands in new.items():
             for slot in cands:

@@ -10,6 +10,7 @@ import numpy as np
 
 from archspec.weights.errors import WeightsError
 from archspec.weights.hdf5 import pickle_message, read_hdf5, read_keras_zip
+from archspec.weights.tflite import IDENTIFIER, read_tflite
 from archspec.weights.units import Source
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -19,7 +20,7 @@ SAFETENSORS = {  # type names of the format -> numpy's; all little-endian
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
-KNOWN = "a TensorFlow checkpoint prefix, .weights.h5, .h5, .keras or .safetensors"
+KNOWN = "a TensorFlow checkpoint prefix, .weights.h5, .h5, .keras, .safetensors or .tflite"
 
 
 def read_source(path: str | Path) -> Source:
@@ -52,6 +53,8 @@ def _by_content(path: Path, head: bytes) -> Source:
         raise WeightsError(pickle_message(path.name))
     if head.startswith(ZIP):
         return read_keras_zip(path)
+    if head[4:8] == IDENTIFIER:
+        return read_tflite(path)
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return _safetensors(path)
     raise WeightsError(f"{path.name}: unknown format ({len(head) and head[:8]!r} ...); readable is {KNOWN}")

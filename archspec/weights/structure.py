@@ -16,8 +16,7 @@ from typing import NamedTuple, TypeAlias
 from archspec.weights.upstream import (
     COMMUTING,
     IMAGE,
-    Join,
-    Tangled,
+    TangledError,
     Upstream,
     leaves,
     merged,
@@ -87,7 +86,7 @@ def compare(units: Reads, slots: Reads, weights: tuple[Sequence[Hashable], Seque
     for form in FORMS:
         try:
             sides = _side(units, form), _side(slots, form)
-        except (Tangled, CycleError):
+        except (TangledError, CycleError):
             continue
         if refine(*sides, (start[0], start[1])) is not None:
             return Structure(*sides, (start[0], start[1]), form is not unordered)
@@ -160,7 +159,7 @@ def _key(side: Side, reads: Upstream, colours: Sequence[int], ids: Ids) -> int:
 
 
 def _side(graph: Reads, form: Callable[[Upstream], Upstream]) -> Side:
-    """Raises Tangled, CycleError."""
+    """Raises TangledError, CycleError."""
     reads = [form(each) for each in graph.values()]
     numbers = {name: i for i, name in enumerate(graph)}
     readers: list[list[tuple[int, Path]]] = [[] for _ in reads]

@@ -1,7 +1,7 @@
 """The source's side: tensors grouped by scope into units, one unit for each layer of the foreign network."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from archspec.weights.errors import WeightsError
 from archspec.weights.slots import Shape, show_shape
-from archspec.weights.upstream import Upstream
+from archspec.weights.upstream import IMAGE, Join, Upstream, join
 
 Array = npt.NDArray[Any]
 
@@ -119,6 +119,35 @@ def split_leaf(name: str) -> tuple[str, str]:
     return (match[1] or "", match[2]) if match else ("", name)
 
 
+def scopes_of(tensors: Iterable[str]) -> set[str]:
+    """The scopes of these tensors."""
+    return {split_leaf(tensor)[0] for tensor in tensors}
+
+
+def reads_of(source: Source, units: Sequence[Unit], live: Sequence[int]) -> dict[str, Upstream] | None:
+    """What each unit of `live` (indices) reads, by units' scopes, through all others; None where that is not known.
+
+    Raises TangledError.
+    """
+    last = {unit.layer: unit.scope for unit in units} | {unit.scope: unit.scope for unit in units}
+    names = {units[u].scope for u in live}
+
+    def through(reads: Upstream) -> Upstream:
+        if isinstance(reads, Join):
+            return join(reads.kind, map(through, reads.parts))
+        scope = last.get(reads, reads)
+        return scope if scope in names or reads == IMAGE else through(inputs[scope])
+
+    inputs = dict(source.reads)
+    for unit in units:
+        if unit.layer != unit.scope:  # a separable convolution's second half
+            first = f"{unit.layer}/depthwise"
+            inputs |= {first: inputs[unit.layer], unit.scope: first} if unit.layer in inputs else {}
+    if not inputs or not names <= inputs.keys():
+        return None
+    return {units[u].scope: through(inputs[units[u].scope]) for u in live}
+
+
 def _split(source: Source, scope: str, parts: dict[str, tuple[str, Shape]]) -> list[Unit]:
     """A scope is one unit; a separable convolution is two, its bias following the pointwise kernel."""
     order = source.order.get(scope)
@@ -170,3 +199,16 @@ def _kernel_first(parts: dict[str, tuple[str, Shape]], kernel: str) -> dict[str,
 def all_ones(source: Source, tensor: str) -> bool:
     """Whether a gamma changes nothing."""
     return bool(np.all(source.tensors[tensor] == 1))
+
+
+def count_norms(source: Source) -> int:
+    """The scopes of a file that hold what only batch norms do: nothing but vectors, two or more."""
+    shapes: dict[str, list[Shape]] = {}
+    for name, array in source.tensors.items():
+        shapes.setdefault(split_leaf(name)[0], []).append(tuple(array.shape))
+    return sum(len(found) > 1 and all(len(shape) == 1 for shape in found) for found in shapes.values())
+
+
+def idle_bias(source: Source, tensor: str) -> bool:
+    """Whether a bias changes nothing, in a file that has one for every layer."""
+    return source.folded and not np.any(source.tensors[tensor])

@@ -13,7 +13,7 @@ MOST = 2000  # parts inside of parts, of one layer
 DEEPEST = 50
 
 
-class Tangled(Exception):
+class TangledError(Exception):
     """More merges between two layers than are followed."""
 
 
@@ -36,7 +36,7 @@ Upstream: TypeAlias = str | Join
 def join(kind: str, parts: Iterable[Upstream]) -> Upstream:
     """The parts joined, in one form however it was written: sums of sums are one sum, x * f(x) is x.
 
-    Raises Tangled.
+    Raises TangledError.
     """
     flat: list[Upstream] = []
     for part in parts:
@@ -50,7 +50,7 @@ def join(kind: str, parts: Iterable[Upstream]) -> Upstream:
     size = 1 + len(flat) - len(joins) + sum(part.size for part in joins)
     depth = 1 + max((part.depth for part in joins), default=0)
     if size > MOST or depth > DEEPEST or not flat:
-        raise Tangled
+        raise TangledError
     return Join(kind, tuple(flat), size, depth)
 
 
@@ -73,7 +73,9 @@ def unordered(reads: Upstream) -> Upstream:
     def forget(reads: Upstream) -> Upstream:
         if isinstance(reads, str):
             return reads
-        return reads._replace(kind=BESIDE if reads.kind == "concat" else reads.kind, parts=tuple(map(forget, reads.parts)))
+        return reads._replace(
+            kind=BESIDE if reads.kind == "concat" else reads.kind, parts=tuple(map(forget, reads.parts))
+        )
 
     return forget(without_pools(reads))
 

@@ -33,9 +33,16 @@ class View:
         return (self.kind, tuple((part.weight, part.shape) for part in self.parts))
 
 
-def views(unit: Unit, wanted: Collection[Signature], is_ones: Callable[[str], bool], strict: bool = True) -> list[View]:
+def views(
+    unit: Unit,
+    wanted: Collection[Signature],
+    is_ones: Callable[[str], bool],
+    is_zeros: Callable[[str], bool],
+    strict: bool = True,
+) -> list[View]:
     """The readings of a unit that some slot wants, one a signature.
 
+    A gamma of ones and a bias of zeros may be left out.
     A 1x1 convolution and a dense layer hold the same numbers; one is read as the other only where nothing
     wants the unit as it is. With `strict` off the kind its name suggests is not asked for: someone has said
     which slot it is.
@@ -48,10 +55,17 @@ def views(unit: Unit, wanted: Collection[Signature], is_ones: Callable[[str], bo
         return [view for view in _norms(unit, is_ones) if view.signature in wanted][:1]
     kernel = unit.parts["kernel"][1]
     kinds = [unit.kind] if unit.kind and strict else ["conv", "depthwise", "transpose", "dense"]
-    plain = [view for kind in kinds for view in _kernels(unit, kind, kernel) if view.signature in wanted]
+    without = "bias" in unit.parts and is_zeros(unit.parts["bias"][0])
+    plain = _wanted([view for kind in kinds for view in _kernels(unit, kind, kernel)], wanted, without)
     if plain or unit.kind == "depthwise" or unit.kind == "transpose":
         return plain
-    return [view for view in _pointwise(unit, kernel) if view.signature in wanted]
+    return _wanted(_pointwise(unit, kernel), wanted, without)
+
+
+def _wanted(found: list[View], wanted: Collection[Signature], without_bias: bool) -> list[View]:
+    if without_bias:
+        found = found + [View(view.kind, view.parts[:1], (view.parts[1].tensor,)) for view in found]
+    return [view for view in found if view.signature in wanted]
 
 
 def natural(unit: Unit, kind: str) -> View | None:

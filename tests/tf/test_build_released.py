@@ -34,7 +34,7 @@ def work(shared: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
     (folder / "pictures").mkdir()
     for picture in sorted(shared("hed/backgrounds").glob("*.jpg"))[:PICTURES]:
         (folder / "pictures" / picture.name).symlink_to(picture)
-    options = ["--weights", weights, "--calibrate", folder / "pictures", "--out", folder / "build"]
+    options: list[str | Path] = ["--weights", weights, "--calibrate", folder / "pictures", "--out", folder / "build"]
     ran = start("build", SPEC, *options).clean()
     assert ran.code == 0, ran.err
     assert "untrained" not in ran.out + ran.err
@@ -99,7 +99,7 @@ def test_a_second_build_with_the_checkpoint_itself_is_the_same(
     shared: Callable[[str], Path], work: Path, built: Path
 ) -> None:
     prefix = shared("hed/checkpoint") / "hed.ckpt-100"
-    options = ["--weights", prefix, "--calibrate", work / "pictures", "--out", work / "again"]
+    options: list[str | Path] = ["--weights", prefix, "--calibrate", work / "pictures", "--out", work / "again"]
     ran = start("build", SPEC, *options).clean()
     assert ran.code == 0, ran.err
     first, again = files(built), files(work / "again" / "mobilenet_v2_hed")

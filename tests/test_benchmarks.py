@@ -1,0 +1,94 @@
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from command import ROOT, call, environment
+
+from archspec.analysis import document, network
+
+
+@pytest.fixture(scope="module")
+def bench() -> Any:
+    """What benchmarks/run.py defines."""
+    return SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "run.py"), run_name="benchmarks_run"))
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(1.49, "ok"), (1.5, "ok"), (1.51, "over")])
+def test_verdict(bench: Any, value: float, verdict: str) -> None:
+    assert bench.Figure("check", value, "×", 1.5, "").verdict == verdict
+
+
+def test_best_takes_turns_and_keeps_the_least(bench: Any) -> None:
+    turns = []
+
+    def run(name: str, seconds: list[float]) -> Callable[[], float]:
+        def timed() -> float:
+            turns.append(name)
+            return seconds.pop(0)
+
+        return timed
+
+    assert bench.best([run("a", [3, 1, 2]), run("b", [5, 6, 4])], 3) == [1, 4]
+    assert turns == ["a", "b"] * 3
+
+
+def test_process_gives_seconds_or_says_what_failed(bench: Any) -> None:
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    idle = "import time; time.sleep(0.5)"
+    assert bench.process("-c", busy)() > 0.3
+    assert bench.process("-c", idle)() < 0.5 < bench.process("-c", idle, clock=True)()
+    with pytest.raises(bench.BenchError, match="ended with code 3"):
+        bench.process("-c", "raise SystemExit(3)")()
+
+
+def test_bytecode_is_allowed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    bench.process("-c", "import sys; sys.exit(sys.dont_write_bytecode)")()
+
+
+def test_long_spec_has_its_rows_and_no_findings(bench: Any) -> None:
+    one = network(document(bench.long_spec(40)))
+    assert len(one.graph.rows) == 40
+    assert bench.analysis(bench.long_spec(40))() < 1
+
+
+def main(*arguments: str, code: str) -> subprocess.CompletedProcess[str]:
+    """run.py as a process, its measurements replaced by `code`."""
+    script = (
+        f"import runpy, sys; sys.argv = ['run.py', {', '.join(map(repr, arguments))}]\n"
+        f"made = runpy.run_path({str(ROOT / 'benchmarks' / 'run.py')!r})\n"
+        f"Figure, BenchError = made['Figure'], made['BenchError']\n"
+        f"def figures(quick):\n    {code}\n"
+        f"made['main'].__globals__['figures'] = figures\nsys.exit(made['main']())\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+def test_table_and_json() -> None:
+    code = "return [Figure('one', 1.23456, '×', 1.5, '1 s / 2 s'), Figure('two', 20, 'ms', 15, str(quick))]"
+    run = main("--quick", code=code)
+    assert (run.returncode, run.stderr) == (0, "")
+    lines = [line.split() for line in run.stdout.splitlines()]
+    assert lines[2:] == [["one", "1.23", "×", "1.5", "×", "ok", "1", "s", "/", "2", "s"],
+                         ["two", "20", "ms", "15", "ms", "over", "True"]]  # fmt: skip
+    rows = json.loads(main("--json", code=code).stdout)
+    assert [(r["name"], r["value"], r["bar"], r["verdict"]) for r in rows] == [
+        ("one", 1.23456, 1.5, "ok"),
+        ("two", 20, 15, "over"),
+    ]
+
+
+def test_what_breaks_is_an_error() -> None:
+    run = main(code="raise BenchError('no luck')")
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "error: no luck\n")
+
+
+def test_the_spec_that_is_measured_is_there(bench: Any) -> None:
+    assert call("check", bench.HED).code == 0
