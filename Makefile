@@ -38,7 +38,7 @@ demo: setup
 	@echo 'edges:     build/sample.edges.png'
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

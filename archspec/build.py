@@ -16,8 +16,10 @@ import numpy as np
 from archspec import calibration, jobs, manifest
 from archspec.analysis import Document, Network, network
 from archspec.calibration import Calibration
+from archspec.cost import cost
 from archspec.failures import Failure, row_named_in
 from archspec.files import reason, write_all
+from archspec.passes import fold_batch_norm
 from archspec.process import Ended, JobError, because, complaint, worker
 from archspec.spec import ABIS
 
@@ -76,16 +78,25 @@ def order(
 
     Raises SpecError, CalibrationError, and OSError where there are no such weights.
     """
-    main = network(doc, source.variant)
+    main = _network(doc, source.variant, source.folded)
     conversions = plan(main.graph.head.targets, source.variant)
     digest = manifest.weights_at(weights) if weights else None
-    networks = {c.variant: main if c.variant == source.variant else network(doc, c.variant) for c in conversions}
+    others = {c.variant for c in conversions} - {source.variant}
+    made = {which: _network(doc, which, source.folded) for which in others} | {source.variant: main}
+    networks = {c.variant: made[c.variant] for c in conversions}
     int8 = {c.variant for c in conversions if c.scheme == "int8"}
     calibrations = {
         variant: calibration.choose(one.graph.head.input, pictures, weights is not None and variant in int8, say)
         for variant, one in networks.items()
     }
     return Order(main, source, conversions, networks, calibrations, digest, out / main.graph.head.model)
+
+
+def _network(doc: Document, variant: str | None, folded: bool) -> Network:
+    """The network as it is built. Raises SpecError."""
+    one = network(doc, variant)
+    graph = fold_batch_norm(one.graph) if folded else one.graph
+    return replace(one, graph=graph, cost=cost(graph)) if folded else one
 
 
 def build(order: Order, say: Say) -> tuple[dict[str, Any], list[Failure]]:

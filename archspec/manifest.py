@@ -76,6 +76,8 @@ def make(
     return {
         "model": head.model,
         "variant": network.variant,
+        "set": list(source.settings),
+        "folded": source.folded,
         "spec": {"file": Path(source.name).name, "sha256": hashlib.sha256(source.text.encode()).hexdigest()},
         "weights": {"file": Path(weights.path).name, "sha256": weights.sha256} if weights else UNTRAINED,
         "input": input_entry(head.input),

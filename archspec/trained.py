@@ -22,28 +22,40 @@ def trained(graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: 
     WeightsError where the file does not match without a doubt, and for folded weights that are not asked for.
     """
     source, pairs = read_source(path), [parse_map(text) for text in maps]
-    if not holds_folded(source, whole):
+    if folded and holds_folded(source, whole):
+        return _folded(graph, whole, source, pairs, path)
+    if source.folded and foldable(whole):
+        raise WeightsError(f"{path}: in a {source.format} file biases stand for batch norms; use --folded")
+    try:
         found = match(slots_of(whole), source, pairs)
-        arrays = _of(graph, found)
-        return found, fold_weights(graph, arrays) if folded else arrays
-    if not folded:
+    except WeightsError as error:
+        if not holds_folded(source, whole):
+            raise
         raise WeightsError(
-            f"{path}: has no batch norms, which {len(foldable(whole))} layers of the network want: biases may stand for"
-            " them there; if so, use --folded"
-        )
-    found = match(slots_of(fold_batch_norm(whole)), source, pairs)
-    part = fold_batch_norm(graph)
-    arrays = _of(part, found)
-    for slot in slots_of(part):
-        if len(arrays[slot.layer]) != len(slot.weights):
-            raise WeightsError(f"{path}: the batch norm of row `{slot.row}` is folded there, and is not in this part")
-    return found, arrays
+            f"{error}\nnote: {path} has no batch norms; if biases stand for them, use --folded"
+        ) from None
+    arrays = _of(graph, found)
+    return found, fold_weights(graph, arrays) if folded else arrays
 
 
 def holds_folded(source: Source, graph: Graph) -> bool:
     """Whether a file has at most the batch norms that folding leaves in the graph, where it folds any."""
     kept = sum(slot.kind == "norm" for slot in slots_of(graph)) - len(foldable(graph))
     return bool(foldable(graph)) and (source.folded or count_norms(source) <= kept)
+
+
+def _folded(
+    graph: Graph, whole: Graph, source: Source, maps: Sequence[tuple[str, str]], path: str
+) -> tuple[Match, Arrays]:
+    found = match(slots_of(fold_batch_norm(whole)), source, maps)
+    part = fold_batch_norm(graph)
+    arrays = _of(part, found)
+    for slot in slots_of(part):
+        if len(arrays[slot.layer]) != len(slot.weights):
+            raise WeightsError(
+                f"{path}: the batch norm behind row `{slot.row}` is folded there, and here it is cut off"
+            )
+    return found, arrays
 
 
 def _of(graph: Graph, found: Match) -> Arrays:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from command import start
 from numpy.typing import NDArray
 
 ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
@@ -132,6 +134,20 @@ def Odd(net: Net, x: Tensor, *, does: Word) -> Tensor:
     """An op that fails as it is told."""
     return net.add(OddOp(does), x, role="op")
 '''.replace("\\\\n", "\\n")
+
+
+_BUILT: dict[str, Path] = {}
+
+
+def built_once(name: str, text: str, folders: pytest.TempPathFactory) -> Path:
+    """A folder with NAME.yaml and its build in `build`, made once in a run of tests. To be left as it is."""
+    if name not in _BUILT:
+        folder = folders.mktemp(name)
+        (folder / f"{name}.yaml").write_text(text)
+        ran = start("build", f"{name}.yaml", folder=folder).clean()
+        assert ran.code == 0, ran.err
+        _BUILT[name] = folder
+    return _BUILT[name]
 
 
 def sha256(data: bytes) -> str:

@@ -52,8 +52,8 @@ def options(command: Any) -> set[str]:
 
 def described() -> dict[str, set[str]]:
     """The commands of the README's table with the options that stand beside each."""
-    rows = re.findall(r"^\| `archspec (\w+)[^`]*` \|.*\|(.*)\|$", section("Command line"), re.MULTILINE)
-    return {name: set(re.findall(r"--\w+", cell)) for name, cell in rows}
+    rows = re.findall(r"^\| `archspec ([\w-]+)[^`]*` \|.*\|(.*)\|$", section("Command line"), re.MULTILINE)
+    return {name: set(re.findall(r"--[\w-]+", cell)) for name, cell in rows}
 
 
 @pytest.mark.parametrize("one", COMMANDS, ids=lambda one: " ".join(one.words))

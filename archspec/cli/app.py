@@ -9,6 +9,7 @@ MODULES = {
     "compare": ("diff",),
     "reference": ("blocks", "schema"),
     "make": ("import", "build", "predict", "sample"),
+    "abi": ("setup-abi", "verify"),
 }
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -18,6 +18,9 @@ from archspec.cli import INTERRUPTED
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.overlay import assignment
 from archspec.source import read_source
+
+if TYPE_CHECKING:
+    from archspec.jobs import Network
 
 FINDINGS, USAGE = 1, 2  # exit codes
 
@@ -33,6 +36,9 @@ SetOption = Annotated[
 OutputsOption = Annotated[
     str | None,
     typer.Option("--outputs", metavar="ROW,...", help="The rows that are outputs; what none of them needs is cut."),
+]
+FoldedOption = Annotated[
+    bool, typer.Option("--folded", help="Fold batch norms into the layers before them, as .tflite files have it.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
@@ -113,6 +119,17 @@ def _values(text: str) -> list[str]:
         else:
             parts[-1] += char
     return parts
+
+
+def asked(
+    doc: Document, variant: str | None, blocks: list[str] | None, settings: list[str] | None, folded: bool
+) -> Network:
+    """The network of a command's options, for another process to make."""
+    from archspec import jobs
+
+    outputs = tuple(str(scalar.value) for scalar in doc.outputs)
+    lists = tuple(blocks or ()), outputs, tuple(settings or ())
+    return jobs.Network(doc.source.name, doc.source.text, variant, *lists, folded)
 
 
 def report(diagnostics: Iterable[Diagnostic], style: str = "text") -> None:

@@ -13,19 +13,23 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from archspec.analysis import Document, Network, network
+from archspec.analysis import Document, network
 from archspec.cli.app import app
 from archspec.cli.common import (
     FINDINGS,
     USAGE,
     BlocksOption,
+    FoldedOption,
     JsonOption,
     OutputsOption,
+    SetOption,
     Spec,
     VariantOption,
+    asked,
     fail,
     load_blocks,
     open_document,
+    overrides_of,
     report,
 )  # fmt: skip
 from archspec.diagnostics import SpecError
@@ -34,7 +38,7 @@ from archspec.diagnostics import SpecError
 @app.command("import")
 def import_(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A TF1 checkpoint's prefix, or a .h5, .keras or .safetensors file.")
+        str, typer.Argument(metavar="SOURCE", help="A TF1 checkpoint's prefix, .h5, .keras, .safetensors or .tflite.")
     ],
     spec: Spec,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="What is written, a Keras .weights.h5.")],
@@ -43,6 +47,8 @@ def import_(
         typer.Option("--map", metavar="TENSORS=LAYERS", help="Match names by patterns: 'hed/dsn*/conv2d=side*_conv'."),
     ] = None,
     variant: VariantOption = None,
+    set: SetOption = None,
+    folded: FoldedOption = False,
     blocks: BlocksOption = None,
 ) -> None:
     """Match the weights of a foreign file to a spec, by structure; fail on any doubt."""
@@ -51,15 +57,14 @@ def import_(
     if not out.parent.is_dir():
         fail(f"{out.parent}: no such folder", USAGE)
     load_blocks(blocks)
-    doc = _open(spec)
-    _network(doc, variant)
-    _need("tensorflow", "h5py", "safetensors")
+    doc = _checked(spec, variant, set)
+    _need("tensorflow", "h5py", "safetensors", "ai_edge_litert")
     from archspec.importing import import_weights
     from archspec.process import JobError
 
     with _ended_by_signals():
         try:
-            print(import_weights(_source(doc, variant, blocks), source, out, map or ()))
+            print(import_weights(asked(doc, variant, blocks, set, folded), source, out, map or ()))
         except JobError as error:
             fail(str(error))
         except OSError as error:
@@ -72,6 +77,7 @@ def build(
     spec: Spec,
     variant: VariantOption = None,
     outputs: OutputsOption = None,
+    set: SetOption = None,
     weights: Annotated[
         Path | None,
         typer.Option("--weights", metavar="FILE", help="Trained weights: what `archspec import` writes or reads."),
@@ -80,20 +86,20 @@ def build(
     calibrate: Annotated[
         Path | None, typer.Option("--calibrate", metavar="DIR", help="Pictures that show int8 its ranges.")
     ] = None,
+    folded: FoldedOption = False,
     as_json: JsonOption = False,
     blocks: BlocksOption = None,
 ) -> None:
     """Build model.keras, a .tflite for each target, and their manifest."""
     load_blocks(blocks)
-    doc = _open(spec, outputs)
-    _network(doc, variant)
+    doc = _checked(spec, variant, set, outputs)
     _need("tensorflow", "ai_edge_litert", "h5py", "safetensors", "PIL")
     from archspec import build as builder
     from archspec.calibration import CalibrationError
     from archspec.failures import report as lines
     from archspec.process import JobError
 
-    source = _source(doc, variant, blocks)
+    source = asked(doc, variant, blocks, set, folded)
     with _ended_by_signals():
         try:
             order = builder.order(doc, source, weights, out, calibrate, _say)
@@ -196,27 +202,14 @@ def sample(
     print(out)
 
 
-def _open(path: Path, outputs: str | None = None) -> Document:
+def _checked(path: Path, variant: str | None, settings: list[str] | None, outputs: str | None = None) -> Document:
     try:
-        return open_document(path, outputs=outputs)
+        doc = open_document(path, overrides_of(settings), outputs)
+        network(doc, variant)
+        return doc
     except SpecError as error:
         report(error.diagnostics)
         raise typer.Exit(FINDINGS) from None
-
-
-def _network(doc: Document, variant: str | None) -> Network:
-    try:
-        return network(doc, variant)
-    except SpecError as error:
-        report(error.diagnostics)
-        raise typer.Exit(FINDINGS) from None
-
-
-def _source(doc: Document, variant: str | None, blocks: list[str] | None) -> Any:
-    from archspec import jobs
-
-    outputs = tuple(str(scalar.value) for scalar in doc.outputs)
-    return jobs.Network(doc.source.name, doc.source.text, variant, tuple(blocks or ()), outputs)
 
 
 @contextlib.contextmanager

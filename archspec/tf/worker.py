@@ -110,7 +110,7 @@ class _Variant:
         from archspec.passes import fold_batch_norm, fold_weights
         from archspec.trained import trained
 
-        network, arrays = self.job.network, {}
+        network, arrays = self.job.network, dict[str, Any]()
         if self.job.weights:
             # other outputs cut layers; the file of weights has them all
             whole = _graph(replace(network, outputs=()), self.variant) if network.outputs else self.graph

@@ -12,12 +12,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from building import ABIS, CLASSIFIER, EDGES, answers, assert_describes, files, manifest, noise, sha256
+from building import ABIS, CLASSIFIER, EDGES, answers, assert_describes, built_once, files, manifest, noise, sha256
 from command import ROOT, Ran, command, environment, start
 from PIL import Image
 from zoo import randomize, spec_network
 
+from archspec import jobs
 from archspec.analysis import network, open_spec
+from archspec.facts import COMPARED
+from archspec.tf import export, worker
 from archspec.tf.lower import lower
 
 SPECS = ROOT / "specs"
@@ -33,10 +36,7 @@ def build(spec: Path, folder: Path, *options: str | Path) -> Ran:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a classifier's spec and its build."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tiny.yaml").write_text(CLASSIFIER)
-    build(folder / "tiny.yaml", folder / "build")
-    return folder
+    return built_once("tiny", CLASSIFIER, tmp_path_factory)
 
 
 def assert_complete(spec: Path, variant: str | None, built: Path, weights: object) -> dict[str, Any]:
@@ -188,11 +188,8 @@ def test_the_same_weights_give_the_same_bytes(tiny: Path, pictures: Path, tmp_pa
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The build of an edge network of which one target wants a smaller, gray input; built on pictures."""
-    folder = tmp_path_factory.mktemp("lines")
-    (folder / "lines.yaml").write_text(EDGES)
-    build(folder / "lines.yaml", folder / "build")
-    return folder / "build" / "lines"
+    """The build of an edge network of which one target wants a smaller, gray input."""
+    return built_once("lines", EDGES, tmp_path_factory) / "build" / "lines"
 
 
 def test_each_target_has_its_variants_input(lines: Path) -> None:
@@ -219,30 +216,50 @@ def test_outputs_answer_by_their_names(lines: Path) -> None:
     assert np.abs(found["near"] - found["far"]).max() > 0.01, "outputs that are alike prove nothing"
 
 
-def test_a_variant_asked_for_is_every_targets(tmp_path: Path) -> None:
+def test_a_variant_and_pictures_that_are_asked_for_are_every_targets(tmp_path: Path) -> None:
     (tmp_path / "lines.yaml").write_text(EDGES)
-    ran = build(tmp_path / "lines.yaml", tmp_path / "out", "--variant", "small", "--json")
+    (tmp_path / "levels").mkdir()
+    for level in (96, 128, 160):
+        Image.new("L", (40, 30), level).save(tmp_path / "levels" / f"{level}.png")
+    options = ["--variant", "small", "--calibrate", "levels", "--json"]
+    ran = build(tmp_path / "lines.yaml", tmp_path / "out", *options)
     made = json.loads(ran.out)
     assert made == manifest(tmp_path / "out" / "lines")
     assert made["variant"] == "small"
     assert {entry["variant"] for entry in made["artifacts"]} == {"small"}
-    assert {tuple(entry["input"]["size"]) for entry in made["artifacts"]} == {(16, 16, 1)}
     shas = {entry["abi"]: entry["sha256"] for entry in made["artifacts"]}
     assert shas["arm64-v8a"] == shas["armeabi-v7a"] != shas["x86_64"]
-
-
-def test_pictures_calibrate(tmp_path: Path) -> None:
-    (tmp_path / "lines.yaml").write_text(EDGES.replace("[16, 16, 1]", "[16, 16, 3]"))
-    (tmp_path / "pictures").mkdir()
-    for number, level in enumerate((96, 128, 160)):
-        Image.new("L", (40, 30), level).save(tmp_path / "pictures" / f"{number}.png")
-    build(tmp_path / "lines.yaml", tmp_path / "out", "--calibrate", tmp_path / "pictures")
-    for entry in manifest(tmp_path / "out" / "lines")["artifacts"]:
-        assert entry["calibration"]["source"] == "3 pictures of a folder"
-        assert entry["compared"] == 3
+    for entry in made["artifacts"]:
+        assert entry["input"]["size"] == [16, 16, 1]
+        assert (entry["calibration"]["source"], entry["compared"]) == ("3 pictures of a folder", 3)
         if entry["scheme"] == "int8":
             # (160 - 127.5) / 127.5 above, (96 - 127.5) / 127.5 below: 0.502 in 255 steps
             assert entry["inputs"][0]["scale"] == pytest.approx((160 - 96) / 127.5 / 255, rel=1e-3)
+
+
+def test_the_float_model_answers_once_for_all_schemes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And to no more images than are compared."""
+    asked: list[tuple[int, ...]] = []
+    answer = export.answers
+
+    def counted(module: Any, images: Any, outputs: Any) -> Any:
+        asked.append(images.shape)
+        return answer(module, images, outputs)
+
+    monkeypatch.setattr(export, "answers", counted)
+    np.save(tmp_path / "0.npy", np.random.default_rng(0).uniform(-1, 1, (COMPARED + 3, 32, 32, 3)).astype(np.float32))
+    source = jobs.Network("tiny.yaml", CLASSIFIER, None)
+    conversions = tuple(jobs.Conversion(f"{s}.tflite", s, None, (s,), "0.npy") for s in ("none", "int8"))
+    told: list[dict[str, Any]] = []
+    worker._build(
+        jobs.BuildJob(source, conversions, str(tmp_path), None, True),
+        lambda event, **facts: told.append({"event": event, **facts}),
+    )
+    assert [(t["event"], t["key"]) for t in told] == [
+        (event, key) for key in ("model.keras", "none.tflite", "int8.tflite") for event in ("started", "made")
+    ]
+    assert asked == [(COMPARED, 32, 32, 3)]
+    assert [t["facts"]["compared"] for t in told if "facts" in t] == [COMPARED, COMPARED]
 
 
 # the networks that ship

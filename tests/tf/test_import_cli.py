@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from zoo import randomize
 
-from archspec.analysis import Network, network, open_spec
+from archspec import jobs
+from archspec.analysis import Network, document, network, open_spec
+from archspec.diagnostics import Source
+from archspec.tf import worker
 from archspec.tf.lower import lower
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -73,9 +76,6 @@ def save_checkpoint(prefix: Path, tensors: Arrays) -> None:
 
 @pytest.fixture(scope="module")
 def one() -> Network:
-    from archspec.analysis import document
-    from archspec.diagnostics import Source
-
     return network(document(Source("tiny.yaml", SPEC)))
 
 
@@ -107,22 +107,44 @@ FORMATS = [
     "torch.safetensors",
     "model.ckpt-7",
     "model.ckpt-7.index",
+    "model.ckpt-7.data-00000-of-00001",
 ]
 
 
 @pytest.mark.parametrize("source", FORMATS)
-def test_every_format_is_imported(sources: Path, tmp_path: Path, one: Network, model: Any, source: str) -> None:
+def test_every_format_is_read(sources: Path, tmp_path: Path, one: Network, model: Any, source: str) -> None:
+    """By the worker's own function, here, where TensorFlow is loaded already."""
+    out = tmp_path / "out.weights.h5"
+    asked = jobs.Network("tiny.yaml", SPEC, None)
+    report = worker._import(jobs.ImportJob(asked, str(sources / source), str(out), ()))["report"]
+    assert f"{one.cost.params} values; left in source: none; left in spec: none" in report
+    assert_equal(one, out, model)
+
+
+def assert_equal(one: Network, file: Path, model: Any) -> None:
+    """A file of weights holds, layer by layer, the weights of a model of the same network."""
+    made = lower(one.graph)
+    made.load_weights(file)
+    for layer in model.layers:
+        for wanted, found in zip(layer.get_weights(), made.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_other_weights_are_found_out(sources: Path, one: Network) -> None:
+    other = lower(one.graph)
+    with pytest.raises(AssertionError):
+        assert_equal(one, sources / "a.weights.h5", other)
+
+
+@pytest.mark.parametrize("source", ["a.weights.h5", "torch.safetensors", "model.ckpt-7"])
+def test_import_as_a_command(sources: Path, tmp_path: Path, one: Network, model: Any, source: str) -> None:
     out = tmp_path / "out.weights.h5"
     ran = call("import", source, "tiny.yaml", "-o", out, folder=sources).clean()
     assert ran.code == 0, ran.err
     assert ran.err == f"wrote {out}\n"
     assert f"{one.cost.params} values; left in source: none; left in spec: none" in ran.out
     assert list(tmp_path.iterdir()) == [out]
-    made = lower(one.graph)
-    made.load_weights(out)
-    for layer in model.layers:
-        for wanted, found in zip(layer.get_weights(), made.get_layer(layer.name).get_weights(), strict=True):
-            np.testing.assert_array_equal(found, wanted)
+    assert_equal(one, out, model)
 
 
 @pytest.mark.slow
