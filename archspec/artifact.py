@@ -146,9 +146,7 @@ def _integers(vector: Any) -> list[int]:
     return [int(value) for value in vector] if isinstance(vector, np.ndarray) else []
 
 
-def _runs(
-    graph: Any, ops: list[tuple[str, int]], schema: Any
-) -> Iterator[tuple[tuple[str, int], str | None]]:
+def _runs(graph: Any, ops: list[tuple[str, int]], schema: Any) -> Iterator[tuple[tuple[str, int], str | None]]:
     """Each op of a subgraph in order, with the float tensor it writes, else reads, else None."""
     tensors = [graph.Tensors(i) for i in range(graph.TensorsLength())]
     floats = ["float" in _dtype(tensor, schema) for tensor in tensors]

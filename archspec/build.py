@@ -103,7 +103,7 @@ def build(order: Order, say: Say) -> tuple[dict[str, Any], list[Failure]]:
     """Build all that `order` asks for; the manifest as written, and what failed. Raises JobError, OSError.
 
     A conversion that aborts its process fails alone: the others go on in a new process. The folder's files are
-    replaced at the end, all or none; an artifact of an earlier build that this one has not made is removed.
+    replaced once all of the new ones lie on its disk; an artifact of an earlier build that is not of this one goes.
     """
     _check_folder(order.folder)
     work = _Work(order, say)

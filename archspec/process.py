@@ -19,7 +19,7 @@ from archspec.jobs import BuildJob, Event, ImportJob, encode
 
 LOG_TAIL = 20_000  # bytes at the end of a worker's log that are looked through
 
-# The worker imports from the folders that this process does, in their order; -P keeps the current one out of it.
+# The worker imports from the folders that this process does, in their order, and not from the current one besides.
 START = "import sys; sys.path[:] = sys.argv[1:]; from archspec.tf.worker import main; main()"
 
 
@@ -48,7 +48,7 @@ def worker(job: BuildJob | ImportJob) -> Iterator[Iterator[Event | Ended]]:
         # the job comes from a file: a pipe would break, or fill up, under a worker that dies before it reads
         with given.open("rb") as stdin, (Path(folder) / "log").open("w+b") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, *map(os.path.abspath, sys.path)],
+                [sys.executable, "-c", START, *map(os.path.abspath, sys.path)],
                 stdin=stdin, stdout=subprocess.PIPE, stderr=log, env=_environment(folder),
             )  # fmt: skip
             assert process.stdout is not None

@@ -52,9 +52,7 @@ def _folded(
     arrays = _of(part, found)
     for slot in slots_of(part):
         if len(arrays[slot.layer]) != len(slot.weights):
-            raise WeightsError(
-                f"{path}: the batch norm behind row `{slot.row}` is folded there, and here it is cut off"
-            )
+            raise WeightsError(f"{path}: the batch norm behind row `{slot.row}` is folded there, and cut off here")
     return found, arrays
 
 

@@ -105,9 +105,13 @@ def long_spec(rows: int) -> Source:
     return Source("long.yaml", HEAD + "".join(FOUR_ROWS.format(i) for i in range(rows // 4)))
 
 
+def every_spec() -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in sorted((ROOT / "specs").glob("*.yaml"))]
+
+
 def commands(times: int) -> Iterator[Figure]:
     """The commands that people wait for at every change of a spec."""
-    specs = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "specs").glob("*.yaml"))]
+    specs = every_spec()
     check = ("-m", "archspec", "check", HED)
     params = ("-m", "archspec", "params", *specs)
     yield ratio("check one spec, against the bare import", check, BARE, 1.5, times)
@@ -137,10 +141,18 @@ def builds() -> Iterator[Figure]:
     yield Figure(name, mine / other, "×", 0.6, f"{mine:.3g} s / {other:.3g} s")
 
 
+def counting() -> Iterator[Figure]:
+    """Counting every network of the zoo, against building each in Keras, which knows its counts only then."""
+    (ours,) = best([process("-m", "archspec", "params", *every_spec(), clock=True)], 3)
+    (keras,) = best([process(str(ROOT / "benchmarks" / "lowering.py"), *every_spec(), clock=True)], 1)
+    name = "params of every spec and variant, against building them in Keras"
+    yield Figure(name, ours / keras, "×", 0.01, f"{ours:.3g} s / {keras:.3g} s")
+
+
 def figures(quick: bool) -> list[Figure]:
     """All that is measured; quickly: fewer repetitions and no build."""
     times = 3 if quick else 10
-    return [*commands(times), *analyser(times), *(() if quick else builds())]
+    return [*commands(times), *analyser(times), *(() if quick else (*builds(), *counting()))]
 
 
 def main() -> int:

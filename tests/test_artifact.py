@@ -211,9 +211,7 @@ def test_runtime_is_silent(tflite: Path) -> None:
     )
     root = Path(__file__).parents[1]
     runs = [
-        subprocess.run(
-            [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, cwd=root
-        )
+        subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, cwd=root)
         for code in (bare, ours)
     ]
     assert [run.returncode for run in runs] == [0, 0]

@@ -42,7 +42,5 @@ def test_mutants_option(tmp_path: Path, options: list[str], count: int) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path), *options]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert run.returncode == 0, run.stdout
-    run = subprocess.run(
-        [*command, "--mutants", "1"], capture_output=True, text=True, timeout=60, cwd=tmp_path
-    )
+    run = subprocess.run([*command, "--mutants", "1"], capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert run.returncode == 1, "a wrong count must fail"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.files import write_whole
+from archspec.files import write_all, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -109,3 +109,48 @@ def test_folder_without_permission_is_a_permission_error(tmp_path: Path) -> None
         assert names(tmp_path) == []
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_several_files_are_replaced_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b").write_text("old")
+    replaced: list[str] = []
+    replace = os.replace
+
+    def noted(part: str, target: str) -> None:
+        parts = [name for name in names(tmp_path) if name.endswith(".part")]
+        assert len(parts) == 3 - len(replaced), "one took its place before all were there"
+        replaced.append(os.path.basename(target))
+        replace(part, target)
+
+    monkeypatch.setattr(os, "replace", noted)
+    write_all({tmp_path / "b": "1", tmp_path / "a": b"2", str(tmp_path / "c"): "3"})
+    assert replaced == ["b", "a", "c"]
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {"a": "2", "b": "1", "c": "3"}
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_failure_at_the_last_of_several_leaves_all_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    for name in "abc":
+        (tmp_path / name).write_text("old")
+    synced: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 3:
+            raise failure
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(type(failure)) as caught:
+        write_all({tmp_path / name: "new" for name in "abc"})
+    if isinstance(caught.value, OSError):
+        assert caught.value.filename == str(tmp_path / "c")
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == dict.fromkeys("abc", "old")
+
+
+def test_two_names_of_one_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    write_all({tmp_path / "file": "first", tmp_path / "link": "second"})
+    assert (tmp_path / "file").read_text() == "second"
+    assert names(tmp_path) == ["file", "link"]

@@ -140,9 +140,7 @@ def test_setup_repeats_what_changed(checkout: Path, changed: str, again: bool) -
     assert ("-r requirements.lock" in calls) == again
 
 
-@pytest.mark.parametrize(
-    ("trouble", "message"), [("OLD", "needs Python 3.11 or newer"), ("BARE", "python3-venv")]
-)
+@pytest.mark.parametrize(("trouble", "message"), [("OLD", "needs Python 3.11 or newer"), ("BARE", "python3-venv")])
 def test_setup_says_what_is_missing(checkout: Path, trouble: str, message: str) -> None:
     run = make(checkout, "setup", **{trouble: "1"})
     assert run.returncode == 2

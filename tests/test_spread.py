@@ -1,6 +1,7 @@
 """Work over several processes: the same answers in the same order, whatever dies."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +19,12 @@ def test_several_processes_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     forked: list[int] = []
     fork = module._fork
-    monkeypatch.setattr(module, "_fork", lambda queue, work: (forked.append(0), fork(queue, work))[1])
+
+    def counted(queue: int, work: Callable[[int], Any]) -> tuple[int, int]:
+        forked.append(0)
+        return fork(queue, work)
+
+    monkeypatch.setattr(module, "_fork", counted)
     assert spread(40, str) == [str(i) for i in range(40)]
     assert len(forked) == 2
 

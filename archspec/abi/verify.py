@@ -19,7 +19,7 @@ from archspec.abi.cpus import CPUS, Cpu
 from archspec.abi.run import HOST, Answers, Place, emulated, host, run
 from archspec.abi.setup import installed
 from archspec.artifact import ArtifactError, TensorInfo, inspect_tflite
-from archspec.files import write_all, write_whole
+from archspec.files import write_whole
 
 Say = Callable[[str], None]
 Asked = dict[tuple[str, Place], Answers | str]
@@ -27,17 +27,21 @@ Asked = dict[tuple[str, Place], Answers | str]
 
 @dataclass(frozen=True)
 class Artifact:
-    """A built file with its entry in the manifest, the images it is shown as it takes them, and its outputs."""
+    """A built file as the manifest has it, with golden images, those as it takes them, and its outputs and ops."""
 
+    abi: str
+    scheme: str
     file: Path
-    entry: Mapping[str, Any]
+    sha256: str
+    contract: Mapping[str, Any]
     images: NDArray[np.float32]
     fed: NDArray[Any]
     outputs: tuple[TensorInfo, ...]
+    ops: frozenset[str]
 
     @property
     def named(self) -> str:
-        return f"{self.entry['abi']} ({self.entry['scheme']})"
+        return f"{self.abi} ({self.scheme})"
 
 
 @dataclass(frozen=True)
@@ -67,27 +71,29 @@ class Result:
 def verify(folder: Path, cache: Path, cpus: Sequence[str], max_lsb: int | None, say: Say) -> list[Result]:
     """Run every artifact of `folder` on this machine and on its ABI's CPUs; `cpus` are run besides the standard ones.
 
-    Golden images and answers that are not stored yet are stored. `max_lsb` bounds integers on armeabi-v7a; without it
-    the bound is twice what this machine's own kernels differ by. Raises AbiError, OSError.
+    Golden images and answers that are not stored yet are stored. `max_lsb` bounds integers where equal bits
+    cannot be had, see `compare.bound`. Raises AbiError, OSError.
     """
     written = _manifest(folder)
     file = folder / golden.NAME
     stored = golden.read(file)
     artifacts = [_artifact(folder, entry, stored) for entry in written["artifacts"]]
+    if not artifacts:
+        raise AbiError(f"{folder}: the build holds no artifact")
     emulators = _emulators(artifacts, cache, cpus)
     kept: golden.Arrays = {}
     asked: Asked = {}
     results: list[Result] = []
     for artifact in artifacts:
-        places = [*map(host, HOST), *(emulated(cpu, cache) for cpu in emulators[artifact.entry["abi"]])]
+        places = [*map(host, HOST), *(emulated(cpu, cache) for cpu in emulators[artifact.abi])]
         answered = {place: _ask(artifact, place, asked, say) for place in places}
         wanted = _golden(artifact, answered[places[0]], stored, kept, say)
         results += _results(artifact, answered, wanted, max_lsb)
-    data = golden.packed(kept)
-    if set(kept) - set(stored):
-        write_whole(file, data)
+    if set(kept) != set(stored):
+        write_whole(file, golden.packed(kept))
         say(f"stored {file}: images, and the answers of this machine to them, for later runs")
-    _write(folder, written, artifacts, cache, data, results)
+    written["verified"] = _record(file, artifacts, cache, results)
+    write_whole(folder / manifest.NAME, manifest.text(written))
     return results
 
 
@@ -106,7 +112,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _artifact(folder: Path, entry: Mapping[str, Any], stored: golden.Arrays) -> Artifact:
     try:
-        file, contract = folder / entry["file"], entry["input"]
+        abi, scheme, contract, file = str(entry["abi"]), entry["scheme"], entry["input"], folder / entry["file"]
         data = file.read_bytes()
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise AbiError(f"{file} is not the file that was built: its digest is another")
@@ -120,15 +126,14 @@ def _artifact(folder: Path, entry: Mapping[str, Any], stored: golden.Arrays) -> 
         raise AbiError(f"{folder / manifest.NAME} is no manifest of a build") from error
     if len(taken.inputs) != 1 or images.shape[1:] != taken.inputs[0].shape[1:]:
         raise AbiError(f"{file} does not take the input that the manifest or {golden.NAME} says")
-    return Artifact(file, entry, images, golden.as_fed(images, taken.inputs[0]), taken.outputs)
+    fed = golden.as_fed(images, taken.inputs[0])
+    ops = frozenset(use.op for use in taken.ops)
+    return Artifact(abi, scheme, file, taken.sha256, contract, images, fed, taken.outputs, ops)
 
 
 def _emulators(artifacts: Sequence[Artifact], cache: Path, more: Sequence[str]) -> dict[str, list[Cpu]]:
     """The CPUs to emulate for each ABI. Raises AbiError where they are not set up."""
-    needed = {
-        a.entry["abi"]: [c for c in CPUS.values() if c.abi == a.entry["abi"] and (c.standard or c.name in more)]
-        for a in artifacts
-    }
+    needed = {a.abi: [c for c in CPUS.values() if c.abi == a.abi and (c.standard or c.name in more)] for a in artifacts}
     if any(needed.values()) and not installed(cache):
         raise AbiError(f"nothing is set up in {cache} to run ARM code; `archspec setup-abi` does it")
     return needed
@@ -136,7 +141,7 @@ def _emulators(artifacts: Sequence[Artifact], cache: Path, more: Sequence[str]) 
 
 def _ask(artifact: Artifact, place: Place, asked: Asked, say: Say) -> Answers | str:
     """The answers of an artifact at a place, or why there are none; asked once for files that are the same."""
-    key = (artifact.entry["sha256"], place)
+    key = (artifact.sha256, place)
     if key not in asked:
         say(f"{artifact.named}: {len(artifact.fed)} images on {place.cpu}, {place.kernels} kernels")
         try:
@@ -152,13 +157,13 @@ def _golden(
     """The golden answers to an artifact: those stored, else `first`. What is to be stored goes to `kept`."""
     if isinstance(first, str):
         raise AbiError(f"{artifact.named} on this machine: {first}")
-    keys = {info.name: golden.answer_key(artifact.entry["sha256"], info.name) for info in artifact.outputs}
+    keys = {info.name: golden.answer_key(artifact.sha256, info.name) for info in artifact.outputs}
     wanted = {name: stored.get(key, first[name]) for name, key in keys.items()}
     if any(wanted[name].shape != first[name].shape or wanted[name].dtype != first[name].dtype for name in keys):
         raise AbiError(f"{golden.NAME} holds answers of another shape; without it the next run stores another one")
     for name in compare.constant(wanted):
         say(f"warning: {artifact.named}: output {name} is the same everywhere, which proves little")
-    kept[golden.images_key(artifact.entry["input"])] = artifact.images
+    kept[golden.images_key(artifact.contract)] = artifact.images
     kept.update({keys[name]: answer for name, answer in wanted.items()})
     return wanted
 
@@ -168,11 +173,10 @@ def _results(
 ) -> list[Result]:
     own = {p.kernels: got for p, got in answered.items() if p.cpu not in CPUS and not isinstance(got, str)}
     spread = max(compare.difference(got, wanted).max_lsb or 0 for got in own.values())
-    loose = max(compare.LEAST, 2 * spread) if max_lsb is None else max_lsb
     results = []
     for place, got in answered.items():
-        bound = 0 if place.kernels == "XNNPACK" else loose if place.cpu in CPUS else None
-        at = (artifact.entry["abi"], artifact.entry["scheme"], place.cpu, place.kernels)
+        bound = compare.bound(place.cpu, place.kernels, artifact.ops, spread, max_lsb)
+        at = (artifact.abi, artifact.scheme, place.cpu, place.kernels)
         if isinstance(got, str):
             results.append(Result(*at, None, None, None, bound, got))
             continue
@@ -183,18 +187,14 @@ def _results(
     return results
 
 
-def _write(
-    folder: Path, written: dict[str, Any], artifacts: Sequence[Artifact], cache: Path, data: bytes,
-    results: Sequence[Result],
-) -> None:  # fmt: skip
-    """Put the results into the manifest."""
+def _record(file: Path, artifacts: Sequence[Artifact], cache: Path, results: Sequence[Result]) -> dict[str, Any]:
+    """What the manifest says of a verification; `file` holds the golden images and answers."""
     setup = installed(cache) or {}
-    written["verified"] = {
-        "golden": {"file": golden.NAME, "sha256": hashlib.sha256(data).hexdigest()},
+    return {
+        "golden": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
         "images": max((len(a.images) for a in artifacts), default=0),
         "runtimes": setup.get("runtimes", {}),
         "emulator": next((p for p in setup.get("packages", ()) if p.startswith("qemu-user ")), None),
         "good": all(result.good for result in results),
         "results": [{**asdict(result), "good": result.good} for result in results],
     }
-    write_all({folder / manifest.NAME: manifest.text(written)})

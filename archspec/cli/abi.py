@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CacheOption = Annotated[
     Path | None,
-    typer.Option("--cache", metavar="DIR", help="Where the emulator is put; without it the user's cache folder."),
+    typer.Option("--cache", metavar="DIR", help="The emulator's folder; without it archspec/abi in the user's caches."),
 ]
 
 
@@ -50,7 +50,8 @@ def verify(
         list[str] | None, typer.Option("--cpu", metavar="NAME", help="Emulate this CPU too: cortex-a15, cortex-a72.")
     ] = None,
     max_lsb: Annotated[
-        int | None, typer.Option("--max-lsb", min=0, metavar="N", help="How far int8 may be off on armeabi-v7a.")
+        int | None,
+        typer.Option("--max-lsb", min=0, metavar="N", help="How far int8 may be off where equal bits cannot be had."),
     ] = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,

@@ -46,7 +46,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a tabl
 def load_blocks(modules: Sequence[str] | None) -> None:
     """Load the blocks of `--blocks`; a module in the working directory is found too."""
     if modules:
-        sys.path.insert(0, os.getcwd())
+        sys.path.append(os.getcwd())  # last, so that a `json.py` there stands for nothing else
     for module in modules or ():
         if module.endswith(".py") or os.sep in module:
             fail(f"--blocks {module}: name the module, as in `--blocks {Path(module).stem}`", USAGE)

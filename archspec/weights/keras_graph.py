@@ -10,7 +10,7 @@ from archspec.weights.upstream import IMAGE, TangledError, Upstream, join
 
 Layer: TypeAlias = Mapping[str, Any]
 Call: TypeAlias = list[tuple[str, int, int]]  # the tensors of one call: layer, which of its calls, which output
-Given: TypeAlias = Callable[[int], Upstream]  # the n-th tensor that a model takes
+Given: TypeAlias = Callable[[int], Upstream]  # the n-th tensor that a model takes, or gives
 
 JOINS = {
     "Concatenate": "concat",
@@ -33,10 +33,12 @@ LAST_AXES = (-1, 3)  # of a map (batch, height, width, channels)
 def read_graph(config: Any, weighted: Collection[str]) -> dict[str, Upstream]:
     """What each scope of `weighted` reads; layers of inner models go by `model/layer`.
 
-    Nothing where the configuration tells no graph, or one in which a layer with weights runs more than once.
+    Nothing where the configuration tells no graph, one without some of these scopes, or one in which a layer with
+    weights runs more than once.
     """
     try:
-        return dict(_model(config, "", weighted, lambda _: IMAGE).reads())
+        found = _model(config, "", weighted, lambda _: IMAGE).reads()
+        return found if found.keys() == set(weighted) else {}
     except (TangledError, KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
 
@@ -61,24 +63,25 @@ class _Sequential:
         return self._run[0]
 
     def output(self, number: int) -> Upstream:
-        return self._run[1]
+        return self._run[1](number)
 
     @cached_property
-    def _run(self) -> tuple[dict[str, Upstream], Upstream]:
+    def _run(self) -> tuple[dict[str, Upstream], Given]:
         """What each scope reads, and what the last layer gives."""
         found: dict[str, Upstream] = {}
-        last = self._given(0)
+        gives = self._given
         for layer in self._layers:
             scope = self._prefix + _name(layer)
             if _is_model(layer):
-                inner = _model(layer["config"], f"{scope}/", self._weighted, partial(_only, last))
+                inner = _model(layer["config"], f"{scope}/", self._weighted, gives)
                 found |= inner.reads()
-                last = inner.output(0)
+                gives = inner.output
             elif scope in self._weighted:
-                found[scope], last = last, scope
+                found[scope] = gives(0)
+                gives = partial(_only, scope)
             elif layer["class_name"] != "InputLayer":
-                last = _joined(layer, [last])
-        return found, last
+                gives = partial(_only, _joined(layer, [gives(0)]))
+        return found, gives
 
 
 class _Functional:

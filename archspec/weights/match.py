@@ -14,17 +14,22 @@ from archspec.weights.maps import apply_maps
 from archspec.weights.norms import norm_state
 from archspec.weights.slots import Signature, Slot
 from archspec.weights.solve import solve
-from archspec.weights.units import Source, Unit, all_ones, idle_bias, units
+from archspec.weights.units import Source, Unit, all_ones, idle_bias, taken_out, units
 from archspec.weights.views import Part, View, views
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One weight of one layer and the tensor it comes from; `how` names the evidence."""
+    """One weight of one layer and the tensor it comes from; `how` names the evidence.
+
+    The weight is `factor` times the tensor, plus `shift`: what a converter made part of it is taken out again.
+    """
 
     slot: Slot
     part: Part
     how: str
+    factor: float = 1
+    shift: float = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Match:
             if entry.part.axes:
                 array = array.transpose(entry.part.axes)
             value = np.ascontiguousarray(array.reshape(entry.part.shape), dtype=np.float32)
+            if entry.factor != 1 or entry.shift:
+                value = (value * np.float64(entry.factor) + entry.shift).astype(np.float32)
             found.setdefault(entry.slot.layer, []).append(value)
         return found
 
@@ -208,7 +215,7 @@ def _result(
     _raise(doubt for doubt in doubts if doubt)
     unit_of = {s: u for u, s in settled.pairs.items()}
     entries = tuple(
-        Entry(slot, part, settled.how[unit_of[s]])
+        Entry(slot, part, settled.how[unit_of[s]], *taken_out(sides.source, sides.units[unit_of[s]], slot, part.weight))
         for s, slot in enumerate(sides.slots)
         for part in readings[unit_of[s]].parts
     )

@@ -3,7 +3,7 @@
 from math import prod
 
 from archspec.weights.diagnose import where
-from archspec.weights.match import Match
+from archspec.weights.match import Entry, Match
 from archspec.weights.slots import show_shape
 
 
@@ -17,7 +17,7 @@ def render_report(match: Match) -> str:
             entry.part.weight,
             "<-",
             entry.part.tensor,
-            show_shape(entry.part.shape) + (" (transposed)" if entry.part.axes else ""),
+            show_shape(entry.part.shape) + _changed(entry),
             entry.how,
         )
         for entry in match.entries
@@ -37,6 +37,14 @@ def render_report(match: Match) -> str:
             f"note: the source's graph is another: the first to read other layers is {where(match.other_graph)}"
         )
     return "\n".join(lines)
+
+
+def _changed(entry: Entry) -> str:
+    """What is done to a tensor's axes and values."""
+    done = ["transposed"] if entry.part.axes else []
+    done += [f"times {entry.factor:.6g}"] if entry.factor != 1 else []
+    done += [f"plus {entry.shift:g}"] if entry.shift else []
+    return f" ({', '.join(done)})" if done else ""
 
 
 def _short(names: tuple[str, ...], most: int = 5) -> str:

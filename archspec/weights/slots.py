@@ -18,7 +18,8 @@ class Slot:
     layouts: Conv2D kernel (kh, kw, cin/groups, cout), DepthwiseConv2D kernel (kh, kw, cin, multiplier),
     Conv2DTranspose kernel (kh, kw, cout, cin), Dense kernel (cin, cout); norm: gamma (absent when scale is
     off), beta, moving_mean, moving_variance. `above` holds the indices of all slots upstream of this one.
-    `reads` is what it reads, by layer names; None where that is not known.
+    `reads` is what it reads, by layer names; None where that is not known. `follows` is the factor that alone reads
+    it, or the activation.
     """
 
     layer: str
@@ -29,6 +30,7 @@ class Slot:
     weights: tuple[tuple[str, Shape], ...]
     above: frozenset[int]
     reads: Upstream | None = None
+    follows: float | str | None = None
 
     @property
     def signature(self) -> Signature:

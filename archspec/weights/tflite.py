@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from archspec.weights.constants import Constants
 from archspec.weights.errors import WeightsError
-from archspec.weights.units import Array, Source
+from archspec.weights.units import HARD_SIGMOID, Array, Source
 from archspec.weights.upstream import IMAGE, TangledError, Upstream, join
 
 IDENTIFIER = b"TFL3"  # bytes 4 to 8
 STREAM = "operators"  # they stand in an order in which they can run
-LAYERS = {  # operator -> Keras' layer, and the places of input, kernel and bias among its inputs
+LAYERS = {  # operator -> Keras' layer, and the places of image, kernel and bias among its inputs
     "CONV_2D": ("conv2d", (0, 1, 2)),
     "DEPTHWISE_CONV_2D": ("depthwise_conv2d", (0, 1, 2)),
     "TRANSPOSE_CONV": ("conv2d_transpose", (2, 1, 3)),
@@ -31,17 +32,18 @@ JOINS = {
     "MAX_POOL_2D": "max",
     "REDUCE_MAX": "max",
 }
-TYPES = {
-    "FLOAT32": "<f4",
-    "FLOAT16": "<f2",
-    "INT8": "i1",
-    "UINT8": "u1",
-    "INT16": "<i2",
-    "INT32": "<i4",
-    "INT64": "<i8",
-}
-PLAIN = ("FLOAT32", "FLOAT16")  # not quantized
-INDICES = ("INT32", "INT64", "BOOL")  # shapes, axes, paddings: no weights, unless a layer takes them for its bias
+INDICES = ("INT32", "INT64", "BOOL")  # shapes, axes, paddings: no weights
+SIXTH = 0.002  # how far a quantized 1/6 may be from 1/6
+
+
+class Operator(NamedTuple):
+    """One step of the graph: inputs (-1 for one left out) and outputs are numbers of tensors."""
+
+    number: int
+    op: str
+    inputs: list[int]
+    outputs: list[int]
+    options: Any
 
 
 def read_tflite(path: Path) -> Source:
@@ -53,7 +55,13 @@ def read_tflite(path: Path) -> Source:
     from ai_edge_litert import schema_py_generated as schema
 
     try:
-        return _Reader(path.read_bytes(), path.name, schema).source()
+        data = path.read_bytes()
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data))
+        if len(model.subgraphs) != 1:
+            raise WeightsError(f"{len(model.subgraphs)} graphs in one file; only one is read")
+        return _Reader(model, data, schema).source()
+    except WeightsError as error:
+        raise WeightsError(f"{path.name}: {error}") from None
     except (struct.error, ValueError, TypeError, IndexError, KeyError, AttributeError, OSError) as error:
         raise WeightsError(f"{path.name}: damaged .tflite file: {error}") from error
 
@@ -61,137 +69,106 @@ def read_tflite(path: Path) -> Source:
 class _Reader:
     """The one graph of a file, while it is read."""
 
-    def __init__(self, data: bytes, name: str, schema: Any) -> None:
-        self._data, self._name = data, name
-        self._model = schema.Model.GetRootAs(data)
-        if self._model.SubgraphsLength() != 1:
-            raise WeightsError(f"{name}: {self._model.SubgraphsLength()} graphs in one file; only one is read")
-        self._graph = self._model.Subgraphs(0)
-        self._operators = {number: op for op, number in vars(schema.BuiltinOperator).items() if op[0] != "_"}
-        self._types = {number: dtype for dtype, number in vars(schema.TensorType).items() if dtype[0] != "_"}
-        self._constants: dict[int, int] = {}  # what dequantizes a constant -> the constant
-        self._tensors: dict[str, Array] = {}
-        self._given: dict[int, Upstream] = {int(i): IMAGE for i in self._graph.InputsAsNumpy()}
-        self._reads: dict[str, Upstream] = {}
+    def __init__(self, model: Any, data: bytes, schema: Any) -> None:
+        names = {number: op for op, number in vars(schema.BuiltinOperator).items() if op[0] != "_"}
+        dtypes = {number: dtype for dtype, number in vars(schema.TensorType).items() if dtype[0] != "_"}
+        # codes above 127 do not fit the older field, which then holds 127
+        codes = [names[max(code.deprecatedBuiltinCode, code.builtinCode)] for code in model.operatorCodes]
+        self._graph = model.subgraphs[0]
+        self._operators = [
+            Operator(i, codes[o.opcodeIndex], _numbers(o.inputs), _numbers(o.outputs), o.builtinOptions)
+            for i, o in enumerate(self._graph.operators)
+        ]
+        self._constants = Constants(self._graph, model.buffers, data, dtypes)
+        self._given: dict[int, Upstream] = dict.fromkeys(_numbers(self._graph.inputs), IMAGE)
+        self._relu6 = schema.ActivationFunctionType.RELU6
+        self._none = schema.ActivationFunctionType.NONE
 
     def source(self) -> Source:
-        classes: dict[str, str] = {}
-        order: dict[str, tuple[str, int]] = {}
+        tensors: dict[str, Array] = {}
+        layers: dict[str, Operator] = {}
+        reads: dict[str, Upstream] = {}
         tangled = False
-        for number in range(self._graph.OperatorsLength()):
-            op, inputs, outputs = self._operator(number)
-            if op in LAYERS:
-                kind, places = LAYERS[op]
-                scope = f"{kind}_{number}"
-                classes[scope], order[scope] = kind, (STREAM, number)
-                image, kernel, bias = (inputs[place] if place < len(inputs) else -1 for place in places)
-                self._add_layer(op, scope, kernel, bias, self._shape(image))
-                self._reads[scope], self._given[outputs[0]] = self._given.get(image, IMAGE), scope
-                continue
-            if op == "DEQUANTIZE" and inputs[0] not in self._given:
-                self._constants[outputs[0]] = inputs[0]
-                continue
-            for name, array in self._loose(f"{op.lower()}_{number}", inputs):
-                self._tensors[name] = array
-            try:
-                given = self._joined(op, number, [self._given[i] for i in inputs if i in self._given])
-            except TangledError:
-                tangled, given = True, IMAGE
-            if given is not None:
-                self._given.update(dict.fromkeys(outputs, given))
-        reads = {} if tangled else self._reads
-        return Source("TFLite", self._tensors, classes, order, (), reads, folded=True)
+        for step in self._operators:
+            if step.op in LAYERS:
+                scope = f"{LAYERS[step.op][0]}_{step.number}"
+                layers[scope] = step
+                tensors |= {f"{scope}/{leaf}": array for leaf, array in self._layer(scope, step)}
+                image = step.inputs[LAYERS[step.op][1][0]]
+                reads[scope], self._given[step.outputs[0]] = self._given[image], scope
+            elif step.op == "DEQUANTIZE" and step.inputs[0] not in self._given:
+                self._constants.alias(step.outputs[0], step.inputs[0])
+            else:
+                tensors |= self._loose(step)
+                try:
+                    given = self._joined(step)
+                except TangledError:
+                    tangled, given = True, IMAGE
+                self._given |= dict.fromkeys(step.outputs, given) if given is not None else {}
+        return Source(
+            "TFLite",
+            tensors,
+            {scope: LAYERS[step.op][0] for scope, step in layers.items()},
+            {scope: (STREAM, step.number) for scope, step in layers.items()},
+            reads={} if tangled else reads,
+            folded=True,
+            follows={scope: found for scope, step in layers.items() if (found := self._follows(step)) is not None},
+        )
 
-    def _operator(self, number: int) -> tuple[str, list[int], list[int]]:
-        """Name, inputs (-1 for one left out) and outputs of an operator."""
-        operator = self._graph.Operators(number)
-        code = self._model.OperatorCodes(operator.OpcodeIndex())
-        # codes above 127 do not fit the older field, which then holds 127
-        name = self._operators[max(code.DeprecatedBuiltinCode(), code.BuiltinCode())]
-        return name, [int(i) for i in operator.InputsAsNumpy()], [int(i) for i in operator.OutputsAsNumpy()]
-
-    def _add_layer(self, op: str, scope: str, kernel: int, bias: int, image: tuple[int, ...]) -> None:
-        values = self._constant(kernel)
-        if values is None:
-            raise WeightsError(f"{self._name}: `{scope}` computes its kernel; only constant kernels are read")
-        if op == "CONV_2D":  # out, height, width, in
+    def _layer(self, scope: str, step: Operator) -> Iterator[tuple[str, Array]]:
+        """Kernel and bias, in Keras' layouts."""
+        image, *places = LAYERS[step.op][1]
+        kernel, bias = (step.inputs[place] if place < len(step.inputs) else -1 for place in places)
+        values, shift = self._constants.values(kernel), self._constants.values(bias) if bias >= 0 else None
+        if values is None or (shift is None and bias >= 0):
+            raise WeightsError(f"`{scope}` computes its weights; only constants are read")
+        out = values.shape[-1] if step.op == "DEPTHWISE_CONV_2D" else values.shape[0]
+        if step.op == "CONV_2D":  # out, height, width, in
             values = values.transpose(1, 2, 3, 0)
-        elif op == "DEPTHWISE_CONV_2D":  # 1, height, width, in * multiplier
-            values = values.reshape(*values.shape[1:3], image[-1], -1)
-        elif op == "TRANSPOSE_CONV":  # out, height, width, in
+        elif step.op == "DEPTHWISE_CONV_2D":  # 1, height, width, in * multiplier
+            values = values.reshape(*values.shape[1:3], self._constants.shape(step.inputs[image])[-1], -1)
+        elif step.op == "TRANSPOSE_CONV":  # out, height, width, in
             values = values.transpose(1, 2, 0, 3)
         else:  # out, in
             values = values.T
-        self._tensors[f"{scope}/kernel"] = values
-        out = image[-1] * values.shape[-1] if op == "DEPTHWISE_CONV_2D" else values.shape[-1]
-        out = values.shape[2] if op == "TRANSPOSE_CONV" else out
-        shift = self._constant(bias) if bias >= 0 else np.zeros(out, np.float32)
-        if shift is None:
-            raise WeightsError(f"{self._name}: `{scope}` computes its bias; only constant biases are read")
-        self._tensors[f"{scope}/bias"] = shift.reshape(out)
+        yield "kernel", values
+        yield "bias", np.zeros(out, np.float32) if shift is None else shift.reshape(out)
 
-    def _loose(self, scope: str, inputs: list[int]) -> Iterator[tuple[str, Array]]:
-        """Constants of an operator that is no layer we know: numbers by channel, which nothing may lose."""
-        for place, tensor in enumerate(inputs):
-            if tensor >= 0 and tensor not in self._given and self._dtype(tensor) not in INDICES:
-                values = self._constant(tensor)
+    def _loose(self, step: Operator) -> dict[str, Array]:
+        """Constants of an operator that is no layer we know, where they are more than one number: none may get lost."""
+        found: dict[str, Array] = {}
+        for place, tensor in enumerate(step.inputs):
+            if tensor >= 0 and tensor not in self._given and self._constants.dtype(tensor) not in INDICES:
+                values = self._constants.values(tensor)
                 if values is not None and values.size > 1:
-                    yield f"{scope}/input_{place}", values
+                    found[f"{step.op.lower()}_{step.number}/input_{place}"] = values
+        return found
 
-    def _joined(self, op: str, number: int, parts: list[Upstream]) -> Upstream | None:
-        if op in JOINS and parts:
-            return join(JOINS[op], parts)
-        if op == "CONCATENATION":
-            rank = len(self._shape(self._operator(number)[2][0]))
-            return join("concat" if self._axis(number) in (-1, rank - 1) else "concat along another axis", parts)
-        return join(f"operator {op}", parts) if len(parts) > 1 else next(iter(parts), None)
+    def _joined(self, step: Operator) -> Upstream | None:
+        """What a step without weights makes of what it reads; None for a step that reads constants alone."""
+        parts = [self._given[i] for i in step.inputs if i in self._given]
+        if step.op == "CONCATENATION":
+            last = len(self._constants.shape(step.outputs[0])) - 1
+            kind = "concat" if step.options.axis in (-1, last) else f"concat along {step.options.axis}"
+        else:
+            kind = JOINS.get(step.op, f"operator {step.op}" if len(parts) > 1 else "")
+        return join(kind, parts) if kind and parts else next(iter(parts), None)
 
-    def _axis(self, number: int) -> int:
-        from ai_edge_litert.schema_py_generated import ConcatenationOptions
-
-        table = self._graph.Operators(number).BuiltinOptions()
-        options = ConcatenationOptions()
-        options.Init(table.Bytes, table.Pos)
-        return int(options.Axis())
-
-    def _shape(self, tensor: int) -> tuple[int, ...]:
-        found = self._graph.Tensors(tensor)
-        return tuple(int(side) for side in found.ShapeAsNumpy()) if found.ShapeLength() else ()
-
-    def _dtype(self, tensor: int) -> str:
-        return str(self._types[self._graph.Tensors(self._constants.get(tensor, tensor)).Type()])
-
-    def _constant(self, tensor: int) -> Array | None:
-        """The values of a constant as floats; None for what the network computes."""
-        tensor = self._constants.get(tensor, tensor)
-        found = self._graph.Tensors(tensor)
-        data = self._bytes(self._model.Buffers(found.Buffer()))
-        if data is None or tensor in self._given:
+    def _follows(self, layer: Operator) -> float | str | None:
+        """The number by which a layer's output is multiplied before all else, or the activation that this is of."""
+        (made,) = layer.outputs
+        readers = [step for step in self._operators if made in step.inputs]
+        if made in _numbers(self._graph.outputs) or [step.op for step in readers] != ["MUL"]:
             return None
-        dtype = self._dtype(tensor)
-        if dtype not in TYPES or found.Sparsity() is not None:
-            what = "is sparse" if dtype in TYPES else f"holds {dtype.lower()}"
-            raise WeightsError(f"{self._name}: tensor `{found.Name().decode()}` {what}, which is not read")
-        values = np.frombuffer(data, TYPES[dtype]).reshape(self._shape(tensor))
-        if dtype in PLAIN:
-            return values.astype(np.float32)
-        return _dequantized(values, found.Quantization(), f"{self._name}: tensor `{found.Name().decode()}`")
-
-    def _bytes(self, buffer: Any) -> bytes | None:
-        if buffer.Offset() > 1:  # behind the tables, in files that are too large for them
-            return self._data[buffer.Offset() : buffer.Offset() + buffer.Size()]
-        return buffer.DataAsNumpy().tobytes() if buffer.DataLength() else None
+        other = next((tensor for tensor in readers[0].inputs if tensor != made), made)
+        factor = self._constants.values(other) if other not in self._given else None
+        if factor is None or factor.size != 1:
+            return None
+        fused, number = layer.options.fusedActivationFunction, float(factor.reshape(()))
+        if fused == self._relu6 and abs(number - 1 / 6) < SIXTH:
+            return HARD_SIGMOID
+        return number if fused == self._none else None
 
 
-def _dequantized(values: Array, quantization: Any, name: str) -> Array:
-    """(stored - zero point) * scale, by tensor or along one axis. Raises WeightsError where there is no scale."""
-    if quantization is None or not quantization.ScaleLength():
-        raise WeightsError(f"{name} holds {values.dtype} without a scale")
-    scale = quantization.ScaleAsNumpy().astype(np.float64)
-    zero = quantization.ZeroPointAsNumpy().astype(np.float64) if quantization.ZeroPointLength() else np.zeros(1)
-    shape = [1] * values.ndim
-    if scale.size > 1:
-        shape[quantization.QuantizedDimension()] = scale.size
-    zero = np.broadcast_to(zero, scale.shape)
-    steps = values.astype(np.float64) - zero.reshape(shape)
-    return np.asarray(steps * scale.reshape(shape), np.float32)
+def _numbers(tensors: Sequence[int] | None) -> list[int]:
+    return [] if tensors is None else [int(i) for i in tensors]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.weights.errors import WeightsError
-from archspec.weights.slots import Shape, show_shape
+from archspec.weights.slots import Shape, Slot, show_shape
 from archspec.weights.upstream import IMAGE, Join, Upstream, join
 
 Array = npt.NDArray[Any]
@@ -32,6 +32,7 @@ LEAVES = {
     "moving_variance": "moving_variance",
     "running_var": "moving_variance",
 }
+HARD_SIGMOID = "hard_sigmoid"  # relu6(x + 3) / 6
 POSITIONAL = "positional"  # weights in Keras' order, of which the file does not say which is which
 CONVOLUTIONS = {  # Keras class or TF1 layer, snake case -> kind of the slot it fills
     "conv2d": "conv",
@@ -48,7 +49,8 @@ class Source:
     stream and its place in it where the file keeps the layers in the model's order: places compare within one
     stream only. `skipped` names what is no weight of the network: optimizer slots, step counters, seeds.
     `reads` gives what each scope reads, by scopes, where the file holds the network's graph; else it is empty.
-    `folded` says that biases stand for batch norms.
+    `folded` says that biases stand for batch norms, and that constants behind a layer may be part of its weights;
+    `follows` gives the constant that multiplies a scope's output instead, or the activation it is a part of.
     """
 
     format: str
@@ -58,6 +60,7 @@ class Source:
     skipped: tuple[str, ...] = ()
     reads: Mapping[str, Upstream] = field(default_factory=dict)
     folded: bool = False
+    follows: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -212,3 +215,14 @@ def count_norms(source: Source) -> int:
 def idle_bias(source: Source, tensor: str) -> bool:
     """Whether a bias changes nothing, in a file that has one for every layer."""
     return source.folded and not np.any(source.tensors[tensor])
+
+
+def taken_out(source: Source, unit: Unit, slot: Slot, weight: str) -> tuple[float, float]:
+    """Factor and shift for a weight that a converter has made constants behind the layer a part of."""
+    behind = source.follows.get(unit.scope, 1.0)
+    if not source.folded:
+        return 1, 0
+    if isinstance(slot.follows, float):
+        return (behind if isinstance(behind, float) else 1) / slot.follows, 0
+    shifted = weight == "bias" and slot.follows == behind == HARD_SIGMOID
+    return 1, -3 if shifted else 0

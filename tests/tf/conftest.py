@@ -1,6 +1,8 @@
-"""Keeps the noise of TensorFlow and Keras out of the tests' output."""
+"""Keeps the noise of TensorFlow out of the tests' output, and the models of one file out of the memory of the next."""
 
+import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,3 +12,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the import of tenso
 def pytest_configure(config: pytest.Config) -> None:
     # Keras 3.15 reads its variables through a protocol that numpy 2.4 calls old
     config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _released(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let go of a file's models when it is through: together the zoo's take more memory than a machine has."""
+    yield
+    for value in vars(request.module).values():
+        if clear := getattr(value, "cache_clear", None):
+            clear()
+    import keras
+
+    keras.backend.clear_session()
+    gc.collect()

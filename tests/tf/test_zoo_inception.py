@@ -1,57 +1,18 @@
-"""The Inception networks against keras.applications and against the code of the tour of light networks."""
+"""The Inception networks against keras.applications and against the code of the tour of light networks.
 
-import re
-from collections.abc import Iterator, Mapping
+Their layers go by Keras's automatic names; the import finds the weights by the graph in the file.
+"""
+
 from typing import Any
 
 import keras
 import pytest
 from networks import table
-from zoo import outputs_differ_by, randomize, spec_network
-
-from archspec.analysis import Network
-from archspec.slots import slots_of
-from archspec.tf.lower import lower
+from zoo import copied, outputs_differ_by, randomize, spec_network
 
 CLOSE = 1e-5
 CLOSE_DEEP = 1e-4  # over 200 layers
 SIZE = 139  # the smallest whose last grid is 3×3
-AUTOMATIC = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?")
-RESIDUALS = {
-    **{f"c3_{i}_up": f"block35_{i}_conv" for i in range(1, 11)},
-    **{f"c4_{i}_up": f"block17_{i}_conv" for i in range(1, 21)},
-    **{f"inception_res_net_c_1_{i}_up": f"block8_{i}_conv" for i in range(1, 10)},
-    "inception_res_net_c_2_up": "block8_10_conv",
-    "c5_conv": "conv_7b",
-    "c5_conv_bn": "conv_7b_bn",
-}
-
-
-def by_order(ours: Network, reference: Any, named: Mapping[str, str]) -> Any:
-    """The Keras model of a network with a reference's weights; `named` gives our layer's name for some of its own.
-
-    The others go by Keras's automatic names, the n-th convolution made to our n-th, and so for norms: a file says as
-    much in its topology only, which `zoo.copied` does not read yet.
-    """
-    model = lower(ours.graph)
-    pairs = dict(named)
-    for kind, stem in (("conv", "conv2d"), ("norm", "batch_normalization")):
-        wanted = [slot.layer for slot in slots_of(ours.graph) if slot.kind == kind and slot.layer not in named]
-        pairs |= zip(wanted, automatic(reference, stem), strict=True)
-    assert len(set(pairs.values())) == len([layer for layer in reference.layers if layer.weights])
-    for layer, source in pairs.items():
-        model.get_layer(layer).set_weights(reference.get_layer(source).get_weights())
-    return model
-
-
-def automatic(reference: Any, stem: str) -> Iterator[str]:
-    """The automatic names of a class's layers, in the order in which they were made."""
-    found = {}
-    for layer in reference.layers:
-        match = AUTOMATIC.fullmatch(layer.name)
-        if match and match[1] == stem:
-            found[int(match[2] or 0)] = layer.name
-    return (found[number] for number in sorted(found))
 
 
 def built(application: Any) -> Any:
@@ -64,7 +25,7 @@ def built(application: Any) -> Any:
 def test_inception_v3() -> None:
     reference = built(keras.applications.InceptionV3)
     ours = spec_network("inception_v3", None, f"input.size={SIZE}")
-    model = by_order(ours, reference, {"logits_dense": "predictions"})
+    model = copied(ours, reference)
     assert model.count_params() == reference.count_params()
     assert outputs_differ_by(model, reference) <= CLOSE_DEEP
     first, other = (model.get_layer(f"inception_a_1_{role}") for role in ("conv1x1", "reduce3x3dbl"))
@@ -77,9 +38,8 @@ def test_inception_v3() -> None:
 @pytest.mark.slow
 def test_inception_resnet_v2() -> None:
     reference = built(keras.applications.InceptionResNetV2)
-    named = RESIDUALS | {"logits_dense": "predictions"}
     ours = spec_network("inception_resnet_v2", None, f"input.size={SIZE}")
-    model = by_order(ours, reference, named)
+    model = copied(ours, reference)
     assert model.count_params() == reference.count_params()
     assert outputs_differ_by(model, reference) <= CLOSE_DEEP
     model.get_layer("c4_1_scale").scale = 0.17
@@ -136,6 +96,6 @@ def test_the_tour_s_modules(name: str) -> None:
     image = keras.Input((9, 8, 20))
     reference = keras.Model(image, build(image))
     randomize(reference)
-    assert outputs_differ_by(by_order(table(row, "[9, 8, 20]"), reference, {}), reference) <= CLOSE
-    wrong = by_order(table(row.replace("leaky_relu", "relu"), "[9, 8, 20]"), reference, {})
+    assert outputs_differ_by(copied(table(row, "[9, 8, 20]"), reference), reference) <= CLOSE
+    wrong = copied(table(row.replace("leaky_relu", "relu"), "[9, 8, 20]"), reference)
     assert outputs_differ_by(wrong, reference) > 10 * CLOSE
