@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from archspec.graph import INPUT, Graph
+from archspec.graph import INPUT, Graph, Node
 from archspec.ops import POINT, Shape, volume
 
 
@@ -54,18 +54,16 @@ class NetCost:
 def cost(graph: Graph) -> NetCost:
     """Count a graph."""
     seen = _receptive_fields(graph)
+    counted: dict[tuple[int, tuple[Shape, ...]], tuple[int, int, int]] = {}  # a repeated row shares its ops
     rows = []
     for row in graph.rows:
         params = trainable = macs = 0
         for node in graph.nodes[row.start : row.stop]:
             if not node.op.kind:
                 continue  # an op without variables has no MACs either
-            shapes = node.input_shapes
-            macs += node.op.macs(*shapes)
-            for _, shape, learned in node.op.weights(*shapes):
-                size = volume(shape)
-                params += size
-                trainable += size if learned else 0
+            key = id(node.op), node.input_shapes
+            counts = counted.get(key) or counted.setdefault(key, _counts(node))
+            params, trainable, macs = params + counts[0], trainable + counts[1], macs + counts[2]
         height, width, step, parts = seen[row.output.node]
         field, stride = max(height, width), step // parts if step % parts == 0 else step / parts
         rows.append(RowCost(row.name, row.block, row.repeat, row.output.shape, params, trainable, macs, field, stride))
@@ -75,6 +73,17 @@ def cost(graph: Graph) -> NetCost:
         sum(r.trainable for r in rows),
         sum(r.macs for r in rows),
         peak_elements(graph),
+    )
+
+
+def _counts(node: Node) -> tuple[int, int, int]:
+    """Parameters, trainable ones and MACs of a node."""
+    shapes = node.input_shapes
+    weights = node.op.weights(*shapes)
+    return (
+        sum([volume(shape) for _, shape, _ in weights]),
+        sum([volume(shape) for _, shape, learned in weights if learned]),
+        node.op.macs(*shapes),
     )
 
 

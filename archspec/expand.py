@@ -167,13 +167,18 @@ def _apply(
     work.deepened |= times != (repeat or 1)
     asked = stride_of(block, values)
     output = inputs[0]
+    last: tuple[int, Tensor, int, int] | None = None  # the call before: its first node, its input, stride and rate
     for work.turn, stride in enumerate(strides(asked or 1, times), 1):
         work.net.prefix = name if times == 1 else f"{name}_{work.turn}"
         pace = max((work.pace.get(t.node, Pace()) for t in inputs), key=lambda p: (p.stride, p.rate))
         given, rate, after = paced(pace, stride, work.head.output_stride)
         if given != stride and "rate" not in block.options:
             _report_stride(work, row, block)
-        output = call(block, work.net, inputs, values if asked is None else bent(block, values, given, rate))
+        start, same = len(work.net.nodes), None
+        if last is not None and len(inputs) == 1 and last[2:] == (given, rate):
+            same = work.net.again(last[0], last[1], output, f"{name}_{work.turn - 1}")
+        last = start, inputs[0], given, rate
+        output = same or call(block, work.net, inputs, values if asked is None else bent(block, values, given, rate))
         if output.node != INPUT:
             work.pace[output.node] = measured(inputs[0], output, pace) if asked is None else after
         work.slowed |= given != stride

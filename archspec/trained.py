@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.graph import Graph
-from archspec.passes import fold_batch_norm, fold_weights, foldable
+from archspec.graph import INPUT, Graph
+from archspec.ops import Activation, Scale
+from archspec.passes import LINEAR, fold_batch_norm, fold_weights, foldable
 from archspec.slots import slots_of
 from archspec.weights import Match, Source, WeightsError, count_norms, match, parse_map, read_source
 
@@ -22,6 +23,8 @@ def trained(graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: 
     WeightsError where the file does not match without a doubt, and for folded weights that are not asked for.
     """
     source, pairs = read_source(path), [parse_map(text) for text in maps]
+    if source.folded and (layer := _scaled(whole)):
+        raise WeightsError(f"{path}: layer `{layer}` reads a scaled map: the scale may be a part of its weights")
     if folded and holds_folded(source, whole):
         return _folded(graph, whole, source, pairs, path)
     if source.folded and foldable(whole):
@@ -54,6 +57,20 @@ def _folded(
         if len(arrays[slot.layer]) != len(slot.weights):
             raise WeightsError(f"{path}: the batch norm behind row `{slot.row}` is folded there, and cut off here")
     return found, arrays
+
+
+def _scaled(graph: Graph) -> str | None:
+    """A layer with weights that reads what a fixed number has scaled, which a converter takes into its weights.
+
+    hard_sigmoid is relu6(x + 3), scaled.
+    """
+    for node in graph.nodes:
+        before = node.inputs[0].node
+        if isinstance(node.op, LINEAR) and before != INPUT:
+            op = graph.nodes[before].op
+            if isinstance(op, Scale) or op == Activation("hard_sigmoid"):
+                return node.name
+    return None
 
 
 def _of(graph: Graph, found: Match) -> Arrays:

@@ -93,6 +93,7 @@ def params(
     load_blocks(blocks)
     fixed = overrides_of(set_)
     combinations = sweeps_of(sweep)
+    detailed = as_json or by is By.row
     tasks = [(path, overrides) for path in specs for overrides in combinations]
 
     def results(task: int) -> list[Network | SpecError]:
@@ -103,7 +104,7 @@ def params(
             return [error]
 
     def counted(task: int) -> list[dict[str, Any]]:
-        return [record(_right(result), tasks[task][1]) for result in results(task)]
+        return [record(_right(result), tasks[task][1], rows=detailed) for result in results(task)]
 
     rows: list[dict[str, Any]] = []
     found: list[Diagnostic] = []
@@ -115,7 +116,7 @@ def params(
             if isinstance(result, SpecError):
                 found += result.diagnostics
             else:
-                rows.append(record(result, tasks[task][1]))
+                rows.append(record(result, tasks[task][1], rows=detailed))
     report(dict.fromkeys(found))
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -143,8 +144,8 @@ def _chosen(doc: Document, variant: str | None, sweeping: bool) -> list[Network 
     return [network(doc, variant)]
 
 
-def record(result: Network, overrides: list[Override]) -> dict[str, Any]:
-    """One network's counts as JSON has them."""
+def record(result: Network, overrides: list[Override], *, rows: bool = True) -> dict[str, Any]:
+    """One network's counts as JSON has them, with those of its rows or without."""
     from archspec.source import plain
 
     counted, head = result.cost, result.graph.head
@@ -169,7 +170,7 @@ def record(result: Network, overrides: list[Override]) -> dict[str, Any]:
                 "receptive_field": row.receptive_field,
                 "stride": row.stride,
             }
-            for row in counted.rows
+            for row in (counted.rows if rows else ())
         ],
     }
 

@@ -75,8 +75,9 @@ def graphs(
         return UNKNOWN
     if theirs is None or len(ours) != len(slots) or len(theirs) != len(slots):
         return UNKNOWN
+    told = set(mapped.values())
     weights = (
         [mapped.get(u, signatures[u]) for u in live],
-        [s if s in mapped.values() else slot.signature for s, slot in enumerate(slots)],
+        [s if s in told else slot.signature for s, slot in enumerate(slots)],
     )
     return Graphs(theirs, ours, {u: i for i, u in enumerate(live)}, compare(theirs, ours, weights))

@@ -11,7 +11,7 @@ import numpy as np
 
 from archspec.weights.constants import Constants
 from archspec.weights.errors import WeightsError
-from archspec.weights.units import HARD_SIGMOID, Array, Source
+from archspec.weights.units import HARD_SIGMOID, RELU6, Array, Source
 from archspec.weights.upstream import IMAGE, TangledError, Upstream, join
 
 IDENTIFIER = b"TFL3"  # bytes 4 to 8
@@ -155,19 +155,24 @@ class _Reader:
         return join(kind, parts) if kind and parts else next(iter(parts), None)
 
     def _follows(self, layer: Operator) -> float | str | None:
-        """The number by which a layer's output is multiplied before all else, or the activation that this is of."""
+        """The number by which a layer's output is multiplied before all else, or the activation that is fused to it."""
         (made,) = layer.outputs
-        readers = [step for step in self._operators if made in step.inputs]
-        if made in _numbers(self._graph.outputs) or [step.op for step in readers] != ["MUL"]:
+        fused = layer.options.fusedActivationFunction
+        factor = self._factor(made)
+        if fused == self._none:
+            return factor
+        if fused != self._relu6:
             return None
-        other = next((tensor for tensor in readers[0].inputs if tensor != made), made)
-        factor = self._constants.values(other) if other not in self._given else None
-        if factor is None or factor.size != 1:
+        return HARD_SIGMOID if factor is not None and abs(factor - 1 / 6) < SIXTH else RELU6
+
+    def _factor(self, tensor: int) -> float | None:
+        """The constant number that multiplies a tensor, where nothing else reads it."""
+        readers = [step for step in self._operators if tensor in step.inputs]
+        if tensor in _numbers(self._graph.outputs) or [step.op for step in readers] != ["MUL"]:
             return None
-        fused, number = layer.options.fusedActivationFunction, float(factor.reshape(()))
-        if fused == self._relu6 and abs(number - 1 / 6) < SIXTH:
-            return HARD_SIGMOID
-        return number if fused == self._none else None
+        other = next((i for i in readers[0].inputs if i != tensor), tensor)
+        factor = None if other in self._given else self._constants.values(other)
+        return None if factor is None or factor.size != 1 else float(factor.reshape(()))
 
 
 def _numbers(tensors: Sequence[int] | None) -> list[int]:

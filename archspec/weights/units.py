@@ -32,7 +32,7 @@ LEAVES = {
     "moving_variance": "moving_variance",
     "running_var": "moving_variance",
 }
-HARD_SIGMOID = "hard_sigmoid"  # relu6(x + 3) / 6
+HARD_SIGMOID, RELU6 = "hard_sigmoid", "relu6"  # the one is relu6(x + 3) / 6
 POSITIONAL = "positional"  # weights in Keras' order, of which the file does not say which is which
 CONVOLUTIONS = {  # Keras class or TF1 layer, snake case -> kind of the slot it fills
     "conv2d": "conv",
@@ -218,11 +218,15 @@ def idle_bias(source: Source, tensor: str) -> bool:
 
 
 def taken_out(source: Source, unit: Unit, slot: Slot, weight: str) -> tuple[float, float]:
-    """Factor and shift for a weight that a converter has made constants behind the layer a part of."""
+    """Factor and shift for a weight that a converter has made constants behind the layer a part of.
+
+    Raises WeightsError where another activation is behind it.
+    """
     behind = source.follows.get(unit.scope, 1.0)
     if not source.folded:
         return 1, 0
     if isinstance(slot.follows, float):
         return (behind if isinstance(behind, float) else 1) / slot.follows, 0
-    shifted = weight == "bias" and slot.follows == behind == HARD_SIGMOID
-    return 1, -3 if shifted else 0
+    if slot.follows == HARD_SIGMOID and behind == RELU6:
+        raise WeightsError(f"{unit} has relu6 behind it, row `{slot.row}` (layer `{slot.layer}`) has hard_sigmoid")
+    return 1, -3 if weight == "bias" and slot.follows == behind == HARD_SIGMOID else 0

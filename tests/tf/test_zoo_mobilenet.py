@@ -79,6 +79,7 @@ def test_a_wrong_efficientnet_is_found() -> None:
         ("b1", keras.applications.EfficientNetB1, 64),
         ("b2", keras.applications.EfficientNetB2, 65),
         ("b4", keras.applications.EfficientNetB4, 64),
+        ("b7", keras.applications.EfficientNetB7, 64),
     ],
 )
 def test_efficientnet_scaled(variant: str, make: Any, size: int) -> None:
