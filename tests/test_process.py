@@ -46,7 +46,8 @@ def exists(pid: int) -> bool:
 def test_jobs_survive_the_way() -> None:
     assert decode(encode(JOB)) == JOB
     conversion = Conversion("0.tflite", "int8", "small", ("arm64-v8a", "armeabi-v7a"), "0.npy")
-    job = BuildJob(Network("x.yaml", "ü", None), (conversion,), "/tmp/x", None, True)
+    network = Network("x.yaml", "ü", None, (), ("a", "b"), ("input.size=64",), True)
+    job = BuildJob(network, (conversion,), "/tmp/x", None, True)
     assert decode(encode(job).encode()) == job
 
 
