@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from diagnostic_pages import examples
 from diagnostic_pages import findings as findings_of
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft4Validator, Draft202012Validator, ValidationError
 from little import findings, spec
 
 from archspec import render
@@ -62,10 +62,14 @@ SARIF = _object(
 """The part of SARIF 2.1.0 (OASIS, errata 01) that archspec writes, with the standard's rules for it: sections 3.13
 sarifLog, 3.14 run, 3.18 tool, 3.19 toolComponent, 3.27 result, 3.28 location, 3.29 physicalLocation, 3.30 region."""
 
+PUBLISHED = json.loads((Path(__file__).parent / "data" / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
+"""The whole schema of SARIF 2.1.0, which is less strict on the part that archspec writes."""
+
 
 def assert_is_sarif(text: str) -> dict[str, Any]:
     """The text is a SARIF log of what archspec writes, and refers to rules that are there."""
     log = json.loads(text)
+    Draft4Validator(PUBLISHED).validate(log)
     Draft202012Validator(SARIF).validate(log)
     (run,) = log["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
@@ -111,6 +115,17 @@ def test_sarif_that_is_wrong_is_found(old: str, new: str) -> None:
     assert old in text
     with pytest.raises((ValidationError, AssertionError)):
         assert_is_sarif(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"version": "2.1.0"', '"version": "2.0.0"'), ('"level": "error"', '"level": "bad"'), ('"results"', '"result"')],
+)
+def test_the_published_schema_finds_what_is_wrong(old: str, new: str) -> None:
+    text = render.sarif(SAMPLE)
+    Draft4Validator(PUBLISHED).validate(json.loads(text))
+    with pytest.raises(ValidationError):
+        Draft4Validator(PUBLISHED).validate(json.loads(text.replace(old, new)))
 
 
 def test_every_page_is_sarif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
