@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import SequenceMatcher
+from typing import Any, NamedTuple
 
 from archspec.analysis import Network
 from archspec.cost import RowCost
 from archspec.graph import Graph, RowNodes
-from archspec.ops import show
+from archspec.ops import Shape, show
 
 MOST_CHANGES = 3  # named in one row of the table
 
+Key = tuple[str, str, Shape]  # a weight: layer, role, shape
 
-@dataclass(frozen=True)
-class RowChange:
-    """One row of either network. `kind` is same, changed, added or removed; `what` says what changed, in words."""
+
+class RowChange(NamedTuple):
+    """One row of either network. `kind` is same, changed, added or removed; `what` says what changed, in words.
+
+    `carried` counts the values of its weights that carry over.
+    """
 
     kind: str
     name: str
@@ -24,27 +29,42 @@ class RowChange:
     before: RowCost | None
     after: RowCost | None
     what: str = ""
+    carried: int = 0
 
 
 @dataclass(frozen=True)
 class Difference:
     """All rows of both networks in order, and the values of the weights that one file could give to both.
 
-    A weight carries over where a layer of the same name holds it in the same shape.
+    A weight carries over where a layer of the same name holds it in the same shape; `layers` are those that keep all of
+    theirs.
     """
 
     rows: tuple[RowChange, ...]
     carried: int
     only_before: int
     only_after: int
+    layers: tuple[str, ...]
 
 
 def compare(before: Network, after: Network) -> Difference:
     """The difference from one network to another."""
-    rows = tuple(_rows(before, after))
     old, new = _weights(before.graph), _weights(after.graph)
-    carried = sum(size for key, size in old.items() if key in new)
-    return Difference(rows, carried, sum(old.values()) - carried, sum(new.values()) - carried)
+    kept = {key: size for key, size in new.items() if key in old}
+    rows = tuple(row._replace(carried=_carried(after.graph, row, kept)) for row in _rows(before, after))
+    carried = sum(kept.values())
+    lost = {key[0] for key in (*old, *new) if key not in kept}
+    layers = tuple(dict.fromkeys(key[0] for key in kept if key[0] not in lost))
+    return Difference(rows, carried, sum(old.values()) - carried, sum(new.values()) - carried, layers)
+
+
+def _carried(graph: Graph, row: RowChange, kept: Mapping[Key, int]) -> int:
+    """The values of a row of the network after that carry over."""
+    if row.after is None:
+        return 0
+    found = next(r for r in graph.rows if r.name == row.name)
+    names = {node.name for node in graph.nodes[found.start : found.stop]}
+    return sum(size for key, size in kept.items() if key[0] in names)
 
 
 def _rows(before: Network, after: Network) -> Iterator[RowChange]:
@@ -100,13 +120,24 @@ def _op_changes(before: Graph, old: RowNodes, after: Graph, new: RowNodes) -> It
             yield from [f"without {was.role}"] if was else []
             yield from [f"with {now.role}"] if now else []
         elif was.op != now.op:
-            for f in fields(was.op):  # type: ignore[arg-type]
-                one, other = getattr(was.op, f.name), getattr(now.op, f.name)
-                if one != other:
-                    yield f"{was.role or new.name} {f.name} {one} to {other}"
+            yield from (f"{was.role or new.name} {change}" for change in _settings(was.op, now.op))
 
 
-def _weights(graph: Graph) -> dict[tuple[str, str, tuple[int, ...]], int]:
+def _settings(was: Any, now: Any) -> Iterator[str]:
+    """The fields in which two ops differ, those of a field that has fields among them, in the words of a spec."""
+    for f in fields(was):
+        one, other = getattr(was, f.name), getattr(now, f.name)
+        if is_dataclass(one) and is_dataclass(other):
+            yield from _settings(one, other)
+        elif one != other:
+            yield f"{f.name} {_word(one)} to {_word(other)}"
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _weights(graph: Graph) -> dict[Key, int]:
     """Each weight as (layer, role, shape), with how many values it holds."""
     return {
         (node.name, weight.role, weight.shape): weight.size

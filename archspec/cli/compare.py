@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,9 +37,9 @@ def diff(
     lines = []
     for row in difference.rows:
         costs = [getattr(cost, key, None) for key in ("params", "macs") for cost in (row.before, row.after)]
-        lines.append((MARKS[row.kind], row.name, row.block, *costs, row.what))
-    totals = (old.cost.params, new.cost.params, old.cost.macs, new.cost.macs)
-    header = ("", "row", "block", "params", "params after", "MACs", "MACs after", "what changed")
+        lines.append((MARKS[row.kind], row.name, row.block, *costs, row.carried, row.what))
+    totals = (old.cost.params, new.cost.params, old.cost.macs, new.cost.macs, difference.carried)
+    header = ("", "row", "block", "params", "params after", "MACs", "MACs after", "carry over", "what changed")
     print(table(header, lines, ("", "", "", *totals, "")), end="")
     print(f"weights: {difference.carried:,} values carry over; ", end="")
     print(f"{difference.only_before:,} only before, {difference.only_after:,} only after")
@@ -59,6 +58,6 @@ def _record(difference: Any) -> dict[str, Any]:
     def counts(cost: Any) -> dict[str, Any] | None:
         return None if cost is None else {**cost._asdict(), "output": list(cost.output)}
 
-    rows = [{**asdict(row), "before": counts(row.before), "after": counts(row.after)} for row in difference.rows]
-    weights = {key: getattr(difference, key) for key in ("carried", "only_before", "only_after")}
+    rows = [{**row._asdict(), "before": counts(row.before), "after": counts(row.after)} for row in difference.rows]
+    weights = {key: getattr(difference, key) for key in ("carried", "only_before", "only_after", "layers")}
     return {"rows": rows, "weights": weights}
