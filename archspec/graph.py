@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,10 @@ class Tensor(NamedTuple):
     node: int
     output: int
     shape: Shape
+
+    def moved(self, numbers: Mapping[int, int]) -> Tensor:
+        """The same tensor where its node has another number."""
+        return self._replace(node=numbers[self.node])
 
 
 class Node(NamedTuple):
@@ -89,18 +93,14 @@ def cut(graph: Graph, names: Sequence[str]) -> Graph:
     nodes: list[Node] = []
     rows: list[RowNodes] = []
     numbers = {INPUT: INPUT}  # a node's number before and after
-
-    def moved(tensor: Tensor) -> Tensor:
-        return tensor._replace(node=numbers[tensor.node])
-
     for row in reversed(kept):
         start = len(nodes)
         for number in range(row.start, row.stop):
             numbers[number] = len(nodes)
             node = graph.nodes[number]
-            nodes.append(node._replace(inputs=tuple(moved(t) for t in node.inputs)))
-        rows.append(row._replace(start=start, stop=len(nodes), output=moved(row.output)))
-    leaving = tuple((name, moved(tensor)) for name, tensor in outputs)
+            nodes.append(node._replace(inputs=tuple(t.moved(numbers) for t in node.inputs)))
+        rows.append(row._replace(start=start, stop=len(nodes), output=row.output.moved(numbers)))
+    leaving = tuple((name, tensor.moved(numbers)) for name, tensor in outputs)
     return replace(graph, nodes=tuple(nodes), rows=tuple(rows), outputs=leaving)
 
 
@@ -145,14 +145,8 @@ class Net:
             if any(t != before and t.node < start for t in node.inputs):
                 return None
         for name, role, op, inputs, shape in copied:
-            new = self.prefix + name[len(prefix) :]
-            if new in self.names:
-                raise NameTaken(new)
             moved = tuple([x if t == before else Tensor(t.node + shift, t.output, t.shape) for t in inputs])
-            self.names.add(new)
-            self.nodes.append(Node(new, role, op, moved, shape))
-        if len(self.nodes) > MOST_NODES:
-            raise TooLarge(f"the network has more than {MOST_NODES} ops")
+            self._put(Node(self.prefix + name[len(prefix) :], role, op, moved, shape))
         return Tensor(x.node + shift, x.output, x.shape)
 
     def _node(self, op: Op, inputs: Sequence[Tensor], role: str) -> Tensor:
@@ -160,10 +154,13 @@ class Net:
         if min(shape) < 1:
             raise ShapeError("nothing is left of the map")
         name = f"{self.prefix}_{role}" if role else self.prefix
-        if name in self.names:
-            raise NameTaken(name)
+        self._put(Node(name, role, op, tuple(inputs), shape))
+        return Tensor(len(self.nodes) - 1, 0, shape)
+
+    def _put(self, node: Node) -> None:
+        if node.name in self.names:
+            raise NameTaken(node.name)
         if len(self.nodes) >= MOST_NODES:
             raise TooLarge(f"the network has more than {MOST_NODES} ops")
-        self.names.add(name)
-        self.nodes.append(Node(name, role, op, tuple(inputs), shape))
-        return Tensor(len(self.nodes) - 1, 0, shape)
+        self.names.add(node.name)
+        self.nodes.append(node)

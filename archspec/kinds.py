@@ -28,7 +28,6 @@ class Kind:
     schema: Json
     read: Callable[[Any], Any] = _same
     scaled: bool = False  # `scale.width` multiplies it
-    nullable: bool = False
 
 
 def kind_of(annotation: Any) -> Kind:
@@ -40,8 +39,7 @@ def kind_of(annotation: Any) -> Kind:
     if get_origin(annotation) in (Union, types.UnionType):
         inner = [a for a in get_args(annotation) if a is not type(None)]
         if len(inner) == 1 and len(get_args(annotation)) == 2:
-            kind = kind_of(inner[0])
-            return Kind(kind.expects, kind.schema, kind.read, kind.scaled, nullable=True)
+            return kind_of(inner[0])
     raise TypeError(f"not a type of the language: {annotation!r}")
 
 

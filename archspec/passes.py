@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.graph import INPUT, Graph, Node, Tensor
+from archspec.graph import INPUT, Graph, Node
 from archspec.ops import BatchNorm, Conv, Dense, DepthwiseConv, TransposeConv
 
 Floats = NDArray[np.float32]
@@ -35,13 +35,13 @@ def fold_batch_norm(graph: Graph) -> Graph:
             continue
         op = replace(node.op, bias=True) if number in layers else node.op  # type: ignore[type-var]
         moved[number] = len(made)
-        made.append(node._replace(op=op, inputs=tuple(_moved(t, moved) for t in node.inputs)))
+        made.append(node._replace(op=op, inputs=tuple(t.moved(moved) for t in node.inputs)))
     starts.append(len(made))
     rows = tuple(
-        row._replace(start=starts[row.start], stop=starts[row.stop], output=_moved(row.output, moved))
+        row._replace(start=starts[row.start], stop=starts[row.stop], output=row.output.moved(moved))
         for row in graph.rows
     )
-    outputs = tuple((name, _moved(tensor, moved)) for name, tensor in graph.outputs)
+    outputs = tuple((name, tensor.moved(moved)) for name, tensor in graph.outputs)
     return replace(graph, nodes=tuple(made), rows=rows, outputs=outputs)
 
 
@@ -84,7 +84,3 @@ def _along(layer: Node, kernel: NDArray[np.float64], factor: NDArray[np.float64]
     if isinstance(layer.op, TransposeConv):
         return factor.reshape(1, 1, -1, 1)
     return factor
-
-
-def _moved(tensor: Tensor, moved: Mapping[int, int]) -> Tensor:
-    return tensor._replace(node=moved[tensor.node])

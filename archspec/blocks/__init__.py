@@ -1,6 +1,6 @@
 """The registry of blocks, and the blocks that come with archspec."""
 
-from archspec.blocks import (
+from archspec.blocks import (  # noqa: F401  a module's blocks register themselves
     basic,
     densenet,
     detection,
@@ -22,17 +22,3 @@ from archspec.blocks.registry import Option as Option
 from archspec.blocks.registry import block as block
 from archspec.blocks.registry import load as load
 from archspec.blocks.registry import load_entry_points as load_entry_points
-
-BUILT_IN = (
-    basic,
-    mobilenet,
-    hed,
-    resnet,
-    shufflenet,
-    inception,
-    inception_resnet,
-    xception,
-    densenet,
-    segmentation,
-    detection,
-)
