@@ -14,6 +14,7 @@ from archspec.expand import expand
 from archspec.graph import Graph, cut
 from archspec.read import named_blocks, read_head, read_rows, touched
 from archspec.source import Map, Node, Scalar, parse, read_source
+from archspec.targets import check_targets
 from archspec.unused import unused_names
 
 
@@ -95,6 +96,8 @@ def network(doc: Document, variant: str | None = None) -> Network:
             raise SpecError(found)
     except SpecError as error:
         raise SpecError(_placed(doc, variant, d) for d in error.diagnostics) from None
+    if wrong := list(check_targets(graph)):
+        raise SpecError(_placed(doc, variant, d) for d in wrong)
     if doc.outputs:
         graph = _cut(graph, doc.outputs)
     counted = cost(graph)

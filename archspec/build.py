@@ -19,9 +19,10 @@ from archspec.calibration import Calibration
 from archspec.cost import cost
 from archspec.failures import Failure, row_named_in
 from archspec.files import reason, write_all
-from archspec.passes import fold_batch_norm
+from archspec.graph import cut
+from archspec.passes import PLAIN, fold_batch_norm, form_for
 from archspec.process import Ended, JobError, because, complaint, worker
-from archspec.spec import ABIS
+from archspec.spec import ABIS, CALIBRATED, Target
 
 FILE = "model.tflite"  # of every ABI, in a folder of its own
 
@@ -58,35 +59,57 @@ class _Work:
         return tuple(c for c in self.order.conversions if c.key not in self.facts and c.key not in self.failed)
 
 
-def plan(targets: Mapping[str, Any], variant: str | None) -> tuple[jobs.Conversion, ...]:
-    """One conversion for each scheme and variant that the targets ask for. A variant of the caller's own wins."""
-    abis: dict[tuple[str, str | None], list[str]] = {}
+def plan(
+    networks: Mapping[str | None, Network], targets: Mapping[str, Target], source: jobs.Network, passes: bool
+) -> tuple[jobs.Conversion, ...]:
+    """One conversion for all targets that ask for the same file. A variant or outputs of the caller's own win.
+
+    `networks` holds those of the targets by variant. Without `passes` they are converted in the form they have.
+    """
+    asked: dict[jobs.Conversion, list[str]] = {}
     for abi, target in targets.items():
-        abis.setdefault((target.quantize, variant or target.variant), []).append(abi)
-    variants = list(dict.fromkeys(which for _, which in abis))
-    chosen = sorted(abis.items(), key=lambda item: item[0][0] != "none")  # float first: it is the quickest
+        variant, outputs = source.variant or target.variant, () if source.outputs else target.outputs
+        graph = networks[variant].graph
+        conversion = jobs.Conversion(
+            key="",
+            scheme=target.quantize,
+            border=target.border,
+            variant=variant,
+            abis=(),
+            images="",
+            form=form_for(abi, cut(graph, outputs) if outputs else graph) if passes else PLAIN,
+            outputs=outputs,
+            float_rows=target.float_rows,
+            int16_rows=target.int16_rows,
+            min_runtime=target.min_runtime,
+        )
+        asked.setdefault(conversion, []).append(abi)
+    variants = list(dict.fromkeys(c.variant for c in asked))
+    chosen = sorted(asked.items(), key=lambda item: item[0].scheme != "none")  # float first: it is the quickest
     return tuple(
-        jobs.Conversion(f"{i}.tflite", scheme, which, tuple(served), f"{variants.index(which)}.npy")
-        for i, ((scheme, which), served) in enumerate(chosen)
+        replace(c, key=f"{i}.tflite", abis=tuple(served), images=f"{variants.index(c.variant)}.npy")
+        for i, (c, served) in enumerate(chosen)
     )
 
 
 def order(
-    doc: Document, source: jobs.Network, weights: Path | None, out: Path, pictures: Path | None, say: Say
-) -> Order:
+    doc: Document, source: jobs.Network, weights: Path | None, out: Path, pictures: Path | None, say: Say,
+    *, passes: bool = True,
+) -> Order:  # fmt: skip
     """What a spec's targets ask for, below the folder `out`. `pictures` is a folder of them, to calibrate on.
 
-    Raises SpecError, CalibrationError, and OSError where there are no such weights.
+    Without `passes` networks are not brought into a form for deployment. Raises SpecError, CalibrationError, and
+    OSError where there are no such weights.
     """
     main = _network(doc, source.variant, source.folded)
-    conversions = plan(main.graph.head.targets, source.variant)
+    targets = main.graph.head.targets
     digest = manifest.weights_at(weights) if weights else None
-    others = {c.variant for c in conversions} - {source.variant}
-    made = {which: _network(doc, which, source.folded) for which in others} | {source.variant: main}
-    networks = {c.variant: made[c.variant] for c in conversions}
-    int8 = {c.variant for c in conversions if c.scheme == "int8"}
+    variants = dict.fromkeys(source.variant or target.variant for target in targets.values())
+    networks = {which: main if which == source.variant else _network(doc, which, source.folded) for which in variants}
+    conversions = plan(networks, targets, source, passes)
+    integer = {c.variant for c in conversions if c.scheme in CALIBRATED}
     calibrations = {
-        variant: calibration.choose(one.graph.head.input, pictures, weights is not None and variant in int8, say)
+        variant: calibration.choose(one.graph.head.input, pictures, weights is not None and variant in integer, say)
         for variant, one in networks.items()
     }
     return Order(main, source, conversions, networks, calibrations, digest, out / main.graph.head.model)

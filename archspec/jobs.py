@@ -33,14 +33,22 @@ class Network:
 class Conversion:
     """One file to make, named `key`: a scheme of a variant, and the ABIs that are served by it.
 
-    `images` is an .npy beside it: the variant's calibration images, in model units.
+    `border` is the type of its inputs and outputs, `outputs` the rows it serves (none: the network's own), `form` the
+    form it is deployed in (see `passes`). `images` is an .npy beside it: the variant's calibration images, in model
+    units.
     """
 
     key: str
     scheme: str
+    border: str
     variant: str | None
     abis: tuple[str, ...]
     images: str
+    form: str
+    outputs: tuple[str, ...] = ()
+    float_rows: tuple[str, ...] = ()
+    int16_rows: tuple[str, ...] = ()
+    min_runtime: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,5 +85,6 @@ def decode(text: str | bytes) -> BuildJob | ImportJob:
     network = Network(**{**data["network"], **lists})
     if data["task"] == "import":
         return ImportJob(network, data["source"], data["out"], tuple(data["maps"]))
-    conversions = tuple(Conversion(**{**c, "abis": tuple(c["abis"])}) for c in data["conversions"])
+    several = ("outputs", "float_rows", "int16_rows", "abis")
+    conversions = tuple(Conversion(**{**c, **{key: tuple(c[key]) for key in several}}) for c in data["conversions"])
     return BuildJob(network, conversions, data["folder"], data["weights"], data["keras"])

@@ -92,6 +92,7 @@ Expansion = Annotated[float, Kind("a factor above 0, at most 64", _number(exclus
 Flag = Annotated[bool, Kind("true or false", {"type": "boolean"})]
 Share = Annotated[float, Kind("a share from 0 up to, not including, 1", _number(minimum=0, exclusiveMaximum=1))]
 Penalty = Annotated[float, Kind("a number from 0 to 10", _number(minimum=0, maximum=10))]
+Positive = Annotated[float, Kind("a number above 0", _number(exclusiveMinimum=0, maximum=1e12))]
 Small = Annotated[float, Kind("a number above 0, at most 1", _number(exclusiveMinimum=0, maximum=1))]
 
 ACTIVATIONS = (
@@ -178,5 +179,23 @@ PerChannel = Annotated[
 ]
 Colour = Annotated[str, _choice("rgb", "bgr", "gray")]
 Fit = Annotated[str, _choice("stretch", "crop", "pad")]
-Scheme = Annotated[str, _choice("none", "int8")]
+Scheme = Annotated[str, _choice("none", "float16", "dynamic", "int8", "int16x8")]
+Border = Annotated[str, _choice("int8", "uint8", "int16", "float32")]
+Release = Annotated[
+    str,
+    Kind(
+        'a release in quotes, as "2.17.0"',
+        {"type": "string", "pattern": r"^[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?$"},
+    ),
+]
+"""In quotes, for YAML reads 2.20 as the number 2.2."""
+
+RowNames = Annotated[
+    tuple[str, ...],
+    Kind(
+        "a list of names of rows",
+        {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}, "minItems": 1, "maxItems": 1000},
+        tuple,
+    ),
+]
 VariantName = Annotated[str, Kind("the name of a variant", {"type": "string", "maxLength": 64})]

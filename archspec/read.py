@@ -24,6 +24,7 @@ from archspec.spec import (
     Target,
     Train,
     kinds_of,
+    parts_of,
 )
 from archspec.spec import required as required_of
 
@@ -68,6 +69,9 @@ def _section(made: type[T], node: Node | None, found: list[Diagnostic]) -> T:
         value = node.get(name) if isinstance(node, Map) else None
         if value is not None:
             given[name] = read_value(kind, name, value, found)
+    for name, part in parts_of(section).items():
+        if isinstance(node, Map) and node.get(name) is not None:
+            given[name] = _section(part, node.get(name), found)
     given = {name: value for name, value in given.items() if value is not MISSING}
     if any(name not in given for name in required_of(made)):
         raise SpecError(found)

@@ -12,7 +12,7 @@ from archspec.diagnostics import Diagnostic, SpecError
 from archspec.explain import DOLLAR, VALIDATOR, explain
 from archspec.kinds import NAME, From, Kind, ModelName, Name, OutputStride, Repeat, Units, Version, kind_of
 from archspec.source import MOST_FINDINGS, Node, plain
-from archspec.spec import ABIS, SECTIONS, Target, kinds_of, required
+from archspec.spec import ABIS, SECTIONS, Target, kinds_of, parts_of, required
 
 MOST_ROWS = 20_000
 MOST_NAMES = 1_000  # of variants, of values under `let`
@@ -42,7 +42,8 @@ def section_schema(made: type) -> Json:
     """A section of the head from its dataclass."""
     schema: Json = {
         "type": "object",
-        "properties": {name: value_schema(kind) for name, kind in kinds_of(made).items()},
+        "properties": {name: value_schema(kind) for name, kind in kinds_of(made).items()}
+        | {name: section_schema(part) for name, part in parts_of(made).items()},
         "additionalProperties": False,
     }
     return schema | ({"required": names} if (names := required(made)) else {})

@@ -2,12 +2,13 @@
 
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import NamedTuple
 
 from archspec.diagnostics import Span
 from archspec.kinds import (
+    Border,
     Colour,
     Count,
     Fit,
@@ -17,6 +18,9 @@ from archspec.kinds import (
     Multiplier,
     Penalty,
     PerChannel,
+    Positive,
+    Release,
+    RowNames,
     Scheme,
     Small,
     Units,
@@ -87,12 +91,55 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What an artifact may cost; one that costs more fails the build. Sizes in kB of 1000 bytes.
+
+    `peak_ram_kilobytes` is of the activations that live at one time, `minstructions` of one inference in millions,
+    counted on the ABI's least CPU under emulation.
+    """
+
+    kilobytes: Positive | None = None
+    peak_ram_kilobytes: Positive | None = None
+    minstructions: Positive | None = None
+    macs: Count | None = None
+
+
+@dataclass(frozen=True)
 class Target:
-    """What is built for an ABI: quantization scheme, and a variant of the network."""
+    """What is built for an ABI: a variant of the network, a quantization scheme, and what the file is held to.
+
+    `io` is the type of its inputs and outputs, by itself that of the scheme: int8 of int8, int16 of int16x8, else
+    float32. `outputs` are the rows it serves instead of the network's own outputs. Rows under `float_rows` stay out
+    of quantization, those under `int16_rows` have activations of 16 bits. `min_runtime` is the oldest TensorFlow Lite
+    release that must run the file.
+    """
 
     quantize: Scheme = "int8"
+    io: Border | None = None
     variant: VariantName | None = None
+    outputs: RowNames = ()
+    float_rows: RowNames = ()
+    int16_rows: RowNames = ()
+    min_runtime: Release | None = None
+    budget: Budget = Budget()
 
+    @property
+    def border(self) -> str:
+        """The type of the file's inputs and outputs."""
+        return self.io or BORDERS[self.quantize][0]
+
+
+BORDERS = {
+    "none": ("float32",),
+    "float16": ("float32",),
+    "dynamic": ("float32",),
+    "int8": ("int8", "uint8", "float32"),
+    "int16x8": ("int16", "float32"),
+}
+"""The types that a scheme's inputs and outputs can have, its own first."""
+
+CALIBRATED = ("int8", "int16x8")
+"""The schemes whose activations have ranges of their own."""
 
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw")
 TASKS = ("edges", "classification", "segmentation", "detection")
@@ -162,9 +209,16 @@ class BrokenRow(NamedTuple):
 
 @cache
 def kinds_of(made: type) -> Mapping[str, Kind]:
-    """The kind of each field of a section."""
+    """The kind of each field of a section that holds a value."""
+    hints, parts = typing.get_type_hints(made, include_extras=True), parts_of(made)
+    return {f.name: kind_of(hints[f.name]) for f in fields(made) if f.name not in parts}
+
+
+@cache
+def parts_of(made: type) -> Mapping[str, type]:
+    """The fields of a section that are sections themselves."""
     hints = typing.get_type_hints(made, include_extras=True)
-    return {f.name: kind_of(hints[f.name]) for f in fields(made)}
+    return {f.name: hints[f.name] for f in fields(made) if is_dataclass(hints[f.name])}
 
 
 def required(made: type) -> list[str]:

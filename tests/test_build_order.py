@@ -1,18 +1,19 @@
 """What a build is asked for, before TensorFlow is: conversions, networks and images by variant, refusals."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from archspec import calibration
-from archspec.analysis import Document, document
+from archspec.analysis import Document, document, network
 from archspec.build import Order, order, plan
 from archspec.calibration import Calibration, CalibrationError
 from archspec.diagnostics import Source, SpecError
-from archspec.jobs import Network
+from archspec.jobs import Conversion, Network
 from archspec.photo import InputContract
-from archspec.spec import DEFAULT_TARGETS, Target
+from archspec.spec import DEFAULT_TARGETS, Budget, Target
 
 SPEC = """\
 archspec: 1
@@ -27,6 +28,19 @@ targets:
   x86_64:      {quantize: none, variant: small}
   arm64-v8a:   {quantize: int8}
   armeabi-v7a: {quantize: int8, variant: VARIANT}
+"""
+
+
+PLANNED = """\
+archspec: 1
+model: tiny
+input: {size: [8, 8, 3], range: [0, 1]}
+layers:
+- Conv: {depth: 4, name: a}
+- Conv: {depth: 4, name: b}
+variants:
+  w1: {scale: {width: 2}}
+  w2: {scale: {width: 3}}
 """
 
 
@@ -49,27 +63,67 @@ def generated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "generated", photos)
 
 
-def test_targets_of_one_scheme_share_a_conversion() -> None:
-    planned = [(c.key, c.scheme, c.variant, c.abis, c.images) for c in plan(DEFAULT_TARGETS, None)]
-    assert planned == [
-        ("0.tflite", "none", None, ("x86_64",), "0.npy"),
-        ("1.tflite", "int8", None, ("arm64-v8a", "armeabi-v7a"), "0.npy"),
+def planned(targets: dict[str, Target], variant: str | None = None, **given: Any) -> tuple[Conversion, ...]:
+    """The plan for targets of a small network with a dropout, by ABI."""
+    source = Network("tiny.yaml", PLANNED, variant, **given)
+    doc = document(Source("tiny.yaml", PLANNED))
+    networks = {which: network(doc, which) for which in (None, *doc.variants)}
+    return plan(networks, targets, source, True)
+
+
+def test_targets_of_one_file_share_a_conversion() -> None:
+    made = [(c.key, c.scheme, c.border, c.variant, c.abis, c.images) for c in planned(dict(DEFAULT_TARGETS))]
+    assert made == [
+        ("0.tflite", "none", "float32", None, ("x86_64",), "0.npy"),
+        ("1.tflite", "int8", "int8", None, ("arm64-v8a", "armeabi-v7a"), "0.npy"),
     ]
 
 
 def test_variants_are_conversions_of_their_own_unless_one_is_asked_for() -> None:
-    targets = {"a": Target("int8", "w1"), "b": Target("int8"), "c": Target("none"), "d": Target("int8", "w1")}
-    planned = [(c.scheme, c.variant, c.abis, c.images) for c in plan(targets, None)]
-    assert planned == [
-        ("none", None, ("c",), "1.npy"),
-        ("int8", "w1", ("a", "d"), "0.npy"),
-        ("int8", None, ("b",), "1.npy"),
+    targets = {"arm64-v8a": Target("int8", variant="w1"), "armeabi-v7a": Target("int8"), "x86_64": Target("none")}
+    assert [(c.scheme, c.variant, c.abis, c.images) for c in planned(targets)] == [
+        ("none", None, ("x86_64",), "1.npy"),
+        ("int8", "w1", ("arm64-v8a",), "0.npy"),
+        ("int8", None, ("armeabi-v7a",), "1.npy"),
     ]
-    assert [(c.scheme, c.variant, c.abis) for c in plan(targets, "w2")] == [
-        ("none", "w2", ("c",)),
-        ("int8", "w2", ("a", "b", "d")),
+    assert [(c.scheme, c.variant, c.abis) for c in planned(targets, "w2")] == [
+        ("none", "w2", ("x86_64",)),
+        ("int8", "w2", ("arm64-v8a", "armeabi-v7a")),
     ]
-    assert plan({}, None) == ()
+    assert planned({}) == ()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Target("int8", io="uint8"),
+        Target("int8", outputs=("a",)),
+        Target("int8", float_rows=("a",)),
+        Target("int8", int16_rows=("a",)),
+        Target("int8", min_runtime="2.9"),
+        Target("dynamic"),
+    ],
+)
+def test_what_makes_another_file_is_another_conversion(other: Target) -> None:
+    assert len(planned({"arm64-v8a": Target("int8"), "x86_64": other})) == 2
+    assert len(planned({"arm64-v8a": other, "x86_64": other})) == 1
+
+
+def test_outputs_of_the_callers_own_win() -> None:
+    (conversion,) = planned({"x86_64": Target(outputs=("a",))}, outputs=("b",))
+    assert conversion.outputs == ()
+
+
+def test_a_budget_makes_no_other_file() -> None:
+    assert len(planned({"arm64-v8a": Target(), "x86_64": Target(budget=Budget(kilobytes=1))})) == 1
+
+
+def test_without_passes_the_form_is_plain() -> None:
+    doc = document(Source("tiny.yaml", PLANNED))
+    source = Network("tiny.yaml", PLANNED, None)
+    (conversion,) = plan({None: network(doc)}, {"x86_64": Target()}, source, False)
+    assert conversion.form == "plain"
+    assert planned({"x86_64": Target()})[0].form != "plain"
 
 
 def test_each_variant_has_its_network_and_images_of_its_size() -> None:

@@ -14,7 +14,7 @@ PACKAGE = Path(package[0])
 SPECS = PACKAGE.parent / "specs"
 
 ORDER = """diagnostics render source kinds rounding explain ops graph blocks spec schema read overlay scale unused
-options call expand cost analysis table cli""".split()
+options call expand cost targets analysis table cli""".split()
 """The front half from the bottom up. A module imports those to its left; what is not named here is above all of it."""
 
 HEAVY = ("tensorflow", "keras", "h5py", "safetensors", "PIL", "ai_edge_litert")

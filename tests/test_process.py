@@ -45,7 +45,9 @@ def exists(pid: int) -> bool:
 
 def test_jobs_survive_the_way() -> None:
     assert decode(encode(JOB)) == JOB
-    conversion = Conversion("0.tflite", "int8", "small", ("arm64-v8a", "armeabi-v7a"), "0.npy")
+    conversion = Conversion(
+        "0.tflite", "int8", "int8", "small", ("arm64-v8a", "armeabi-v7a"), "0.npy", "plain", ("a",), ("b",), ("c",)
+    )
     network = Network("x.yaml", "ü", None, (), ("a", "b"), ("input.size=64",), True)
     job = BuildJob(network, (conversion,), "/tmp/x", None, True)
     assert decode(encode(job).encode()) == job

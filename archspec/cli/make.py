@@ -87,6 +87,9 @@ def build(
         Path | None, typer.Option("--calibrate", metavar="DIR", help="Pictures that show int8 its ranges.")
     ] = None,
     folded: FoldedOption = False,
+    no_passes: Annotated[
+        bool, typer.Option("--no-passes", help="Convert the network as it is, to see what the passes bring.")
+    ] = False,
     as_json: JsonOption = False,
     blocks: BlocksOption = None,
 ) -> None:
@@ -102,7 +105,7 @@ def build(
     source = asked(doc, variant, blocks, set, folded)
     with _ended_by_signals():
         try:
-            order = builder.order(doc, source, weights, out, calibrate, _say)
+            order = builder.order(doc, source, weights, out, calibrate, _say, passes=not no_passes)
         except SpecError as error:
             report(error.diagnostics)
             raise typer.Exit(FINDINGS) from None

@@ -54,7 +54,12 @@ def convert(module: tf.Module, scheme: str, samples: Callable[[], Iterator[Float
     return bytes(converter.convert())
 
 
-def answers(module: tf.Module, images: Floats, outputs: Sequence[str]) -> dict[str, Floats]:
+def answers(model: keras.Model, images: Floats, outputs: Sequence[str]) -> dict[str, Floats]:
     """What the float model answers to each image, (n, ...) by output, in the order of `outputs`."""
-    each = [module.serve(tf.constant(image[None])) for image in images]
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def infer(image: Any) -> Any:
+        return model(image, training=False)
+
+    each = [infer(tf.constant(image[None])) for image in images]
     return {name: np.concatenate([a[name].numpy() for a in each]) for name in outputs}

@@ -11,6 +11,7 @@ import numpy as np
 from archspec.expand import IMAGE
 from archspec.graph import INPUT, Graph, Tensor
 from archspec.ops import Fill
+from archspec.ops.base import part
 
 
 def lower(graph: Graph, batch: int | None = None) -> keras.Model:
@@ -25,6 +26,18 @@ def lower(graph: Graph, batch: int | None = None) -> keras.Model:
 def lower_rows(graph: Graph) -> keras.Model:
     """The same network with the tensor of every row as an output, by row name."""
     return _model(graph, {row.name: row.output for row in graph.rows if row.output.node != INPUT}, None)
+
+
+def rows_of(model: keras.Model, graph: Graph) -> keras.Model:
+    """A part of a lowered network: the same layers, with the outputs of `graph`, which is cut from its graph."""
+
+    def at(tensor: Tensor) -> Any:
+        if tensor.node == INPUT:
+            return model.input
+        node = graph.nodes[tensor.node]
+        return model.get_layer(part(node.name, tensor.output + 1) if node.op.outputs > 1 else node.name).output
+
+    return keras.Model(model.input, {name: at(tensor) for name, tensor in graph.outputs})
 
 
 def _model(graph: Graph, outputs: Mapping[str, Tensor], batch: int | None) -> keras.Model:

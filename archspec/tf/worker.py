@@ -105,9 +105,16 @@ class _Variant:
     def graph(self) -> Any:
         return _graph(self.job.network, self.variant)
 
+    @property
+    def built(self) -> Any:
+        """As model.keras has it."""
+        from archspec.passes import fold_batch_norm
+
+        return fold_batch_norm(self.graph) if self.job.network.folded else self.graph
+
     @cached_property
     def model(self) -> Any:
-        from archspec.passes import fold_batch_norm, fold_weights
+        from archspec.passes import fold_weights
         from archspec.trained import trained
 
         network, arrays = self.job.network, dict[str, Any]()
@@ -117,38 +124,74 @@ class _Variant:
             _, arrays = trained(self.graph, whole, self.job.weights, (), network.folded)
         from archspec.tf import lower  # TensorFlow takes seconds to load, which a refusal need not wait for
 
-        model = lower.lower(fold_batch_norm(self.graph) if network.folded else self.graph)
+        model = lower.lower(self.built)
         if network.folded and not self.job.weights:
             initial = {layer.name: layer.get_weights() for layer in lower.lower(self.graph).layers}
             arrays = fold_weights(self.graph, {name: values for name, values in initial.items() if values})
         lower.assign(model, arrays)
         return model
 
-    @cached_property
-    def module(self) -> Any:
-        from archspec.tf import export
 
-        return export.freeze(self.model, self.outputs)
+@dataclass(eq=False)
+class _Served:
+    """What of a variant a target serves, in the form for its runtime."""
+
+    variant: _Variant
+    rows: tuple[str, ...]
+    form: str
+
+    @cached_property
+    def graph(self) -> Any:
+        from archspec.graph import cut
+
+        whole = self.variant.built
+        return cut(whole, self.rows) if self.rows else whole
 
     @property
     def outputs(self) -> list[str]:
         return [name for name, _ in self.graph.outputs]
+
+    @cached_property
+    def module(self) -> Any:
+        """The deployed network, frozen."""
+        from archspec.passes import deploy
+        from archspec.tf import export, lower
+
+        made = deploy(self.graph, self.form)
+        if made.graph == self.variant.built:
+            return export.freeze(self.variant.model, self.outputs)
+        weights = {layer.name: values for layer in self.variant.model.layers if (values := layer.get_weights())}
+        model = lower.lower(made.graph)
+        lower.assign(
+            model, made.weights({node.name: weights[node.name] for node in self.graph.nodes if node.name in weights})
+        )
+        return export.freeze(model, self.outputs)
+
+    @cached_property
+    def answers(self) -> Callable[[Any], dict[str, Any]]:
+        """The network's own answers to images, as it was before any pass."""
+        from archspec.tf import export, lower
+
+        model = self.variant.model
+        return partial(export.answers, lower.rows_of(model, self.graph) if self.rows else model, outputs=self.outputs)
 
 
 def _build(job: BuildJob, tell: Tell) -> None:
     import numpy as np
 
     from archspec.facts import COMPARED, facts, finite
+    from archspec.passes import PLAIN
 
     folder = Path(job.folder)
     variants = {which: _Variant(job, which) for which in (job.network.variant, *(c.variant for c in job.conversions))}
 
     @cache
-    def reference(variant: str | None, images: str) -> dict[str, Any]:
-        from archspec.tf import export
+    def served(variant: str | None, rows: tuple[str, ...], form: str) -> _Served:
+        return _Served(variants[variant], rows, form)
 
-        one = variants[variant]
-        answers = export.answers(one.module, np.load(folder / images)[:COMPARED], one.outputs)
+    @cache
+    def reference(variant: str | None, rows: tuple[str, ...], images: str) -> dict[str, Any]:
+        answers = served(variant, rows, PLAIN).answers(np.load(folder / images)[:COMPARED])
         finite("the float model", answers)
         return answers
 
@@ -160,8 +203,8 @@ def _build(job: BuildJob, tell: Tell) -> None:
         from archspec.tf import export
 
         images = np.load(folder / conversion.images)
-        answers = reference(conversion.variant, conversion.images)
-        module = variants[conversion.variant].module
+        answers = reference(conversion.variant, conversion.outputs, conversion.images)
+        module = served(conversion.variant, conversion.outputs, conversion.form).module
         data = export.convert(module, conversion.scheme, lambda: (image[None] for image in images))
         (folder / conversion.key).write_bytes(data)
         return {"facts": facts(data, conversion.scheme, images[:COMPARED], answers)}

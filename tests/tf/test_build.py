@@ -249,7 +249,7 @@ def test_the_float_model_answers_once_for_all_schemes(tmp_path: Path, monkeypatc
     monkeypatch.setattr(export, "answers", counted)
     np.save(tmp_path / "0.npy", np.random.default_rng(0).uniform(-1, 1, (COMPARED + 3, 32, 32, 3)).astype(np.float32))
     source = jobs.Network("tiny.yaml", CLASSIFIER, None)
-    conversions = tuple(jobs.Conversion(f"{s}.tflite", s, None, (s,), "0.npy") for s in ("none", "int8"))
+    conversions = tuple(jobs.Conversion(f"{s}.tflite", s, "", None, (s,), "0.npy", "plain") for s in ("none", "int8"))
     told: list[dict[str, Any]] = []
     worker._build(
         jobs.BuildJob(source, conversions, str(tmp_path), None, True),

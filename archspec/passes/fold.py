@@ -1,9 +1,8 @@
-"""Graph to graph, for deployment. Each pass keeps what the network answers; none knows a framework."""
+"""Batch norms folded into the layers in front of them, with their weights."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +10,15 @@ from numpy.typing import NDArray
 
 from archspec.graph import INPUT, Graph, Node
 from archspec.ops import BatchNorm, Conv, Dense, DepthwiseConv, TransposeConv
+from archspec.passes.rewrite import Rewrite, Weights
 
 Floats = NDArray[np.float32]
-Weights = Mapping[str, Sequence[Floats]]
 LINEAR = (Conv, DepthwiseConv, TransposeConv, Dense)
+
+
+def fold(graph: Graph) -> Rewrite:
+    """`fold_batch_norm` and `fold_weights` as one pass."""
+    return Rewrite(fold_batch_norm(graph), lambda weights: fold_weights(graph, weights))
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
