@@ -53,23 +53,52 @@ def twice(image: Any) -> dict[str, Any]:
     return {"first": map_, "second": map_}
 
 
+def branches(image: Any) -> dict[str, Any]:
+    """Layers by the names that those of a spec have: rows c1, c1_side, c2, up and lines."""
+    random = np.random.default_rng(3)
+
+    def weights(*shape: int) -> Any:
+        return random.normal(0, 0.3, shape).astype(np.float32)
+
+    with tf.name_scope("net"):
+        with tf.name_scope("c1_conv"):
+            c1 = tf.nn.relu(tf.nn.conv2d(image, weights(3, 3, 3, 8), 1, "SAME"))
+        with tf.name_scope("c1_side_conv"):
+            side = tf.nn.conv2d(c1, weights(1, 1, 8, 4), 1, "SAME")
+        with tf.name_scope("c2_depthwise"):
+            small = tf.nn.relu6(tf.nn.depthwise_conv2d(c1, weights(3, 3, 8, 1), [1, 2, 2, 1], "SAME"))
+        with tf.name_scope("c2_swish"):
+            small = small * tf.nn.relu6(small + 3.0) * (1 / 6)
+        with tf.name_scope("up_transpose"):
+            up = tf.nn.conv2d_transpose(small, weights(4, 4, 4, 8), (1, *SIZE, 4), 2, "SAME")
+        with tf.name_scope("up_add"):
+            up = up + side
+        with tf.name_scope("lines_concat"):
+            lines = tf.concat([up, side], -1)
+        with tf.name_scope("lines_conv"):
+            return {"lines": tf.nn.conv2d(lines, weights(1, 1, 8, 1), 1, "SAME"), "c1_side": side}
+
+
 def convert(
     function: Callable[[Any], dict[str, Any]],
     *,
     int8: bool = False,
     border: Any = tf.int8,
     dynamic: bool = False,
+    half: bool = False,
 ) -> bytes:
     module = tf.Module()
     taken = tf.TensorSpec((1, *SIZE, 3), name="image")
     module.run = tf.function(function, input_signature=[taken])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.run.get_concrete_function()], module)
-    if int8 or dynamic:
+    if int8 or dynamic or half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if int8:
         converter.representative_dataset = samples
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = border
+    if half:
+        converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
 
 
@@ -96,6 +125,9 @@ def main(folder: Path) -> None:
         "wide_dynamic": convert(wide, dynamic=True),
         "loop_float": convert(loop),
         "twice_float": convert(twice),
+        "branches_float": convert(branches),
+        "branches_half": convert(branches, half=True),
+        "branches_int8": convert(branches, int8=True),
     }
     for name, data in files.items():
         (folder / f"{name}.tflite").write_bytes(data)
