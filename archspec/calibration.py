@@ -16,8 +16,8 @@ from archspec.spec import Input
 PICTURES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 MOST = 100  # images of a folder that are used, in the order of their names
 NOISE = 20  # images of noise
-PHOTOS = 8  # generated, at a third of a second each
-PHOTO = (400, 300)  # their width and height
+PHOTOS = 8  # generated, at a twentieth of a second each
+PHOTO = (300, 400)  # their height and width
 
 
 class CalibrationError(Exception):
@@ -56,17 +56,23 @@ def choose(contract: Input, folder: Path | None, photos: bool, say: Callable[[st
 
 def from_folder(folder: Path, contract: InputContract) -> Calibration:
     """The pictures of a folder, at most `MOST`. Raises CalibrationError for a broken one, or where there is none."""
-    try:
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURES and f.is_file())[:MOST]
-    except OSError as error:
-        raise CalibrationError(f"{folder}: {error.strerror}") from error
-    if not files:
-        raise CalibrationError(f"{folder}: no pictures in it ({', '.join(sorted(PICTURES))})")
+    files = pictures(folder)[:MOST]
     try:
         images = np.stack([prepare(read_photo(file), contract) for file in files])
     except PhotoError as error:
         raise CalibrationError(str(error)) from error
     return Calibration(images, f"{len(files)} pictures of a folder")
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The files of a folder that are pictures by their names, sorted. Raises CalibrationError where there is none."""
+    try:
+        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURES and f.is_file())
+    except OSError as error:
+        raise CalibrationError(f"{folder}: {error.strerror}") from error
+    if not files:
+        raise CalibrationError(f"{folder}: no pictures in it ({', '.join(sorted(PICTURES))})")
+    return files
 
 
 def noise(shape: tuple[int, ...], interval: tuple[float, float]) -> Calibration:
@@ -81,9 +87,9 @@ def generated(contract: InputContract) -> Calibration:
     """Generated photos of documents: better than noise for trained weights, and no substitute for real photos."""
     from PIL import Image
 
-    from archspec.sample import document_photo
+    from archspec.documents import PLAIN, sample
 
-    photos = [Image.fromarray(document_photo(seed, PHOTO)[0]) for seed in range(PHOTOS)]
+    photos = [Image.fromarray(sample(seed, PHOTO, PLAIN).image) for seed in range(PHOTOS)]
     return Calibration(np.stack([prepare(photo, contract) for photo in photos]), f"{PHOTOS} generated photos")
 
 

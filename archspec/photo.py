@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,15 +64,18 @@ def _numbers(value: list[float] | None) -> tuple[float, ...] | None:
     return None if value is None else tuple(float(number) for number in value)
 
 
-def read_photo(path: Path) -> Image.Image:
-    """The photo as it is meant to be seen: EXIF orientation applied, RGB. Raises PhotoError."""
+def read_photo(path: Path | str, stream: BinaryIO | None = None) -> Image.Image:
+    """The photo as it is meant to be seen: EXIF orientation applied, RGB. Raises PhotoError.
+
+    It comes from `stream` where that is given; `path` then only says in messages what it is.
+    """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata, and of half the number of pixels that is an error to it
             warnings.simplefilter("ignore")
-            with Image.open(path) as photo:
+            with Image.open(stream or path) as photo:
                 if photo.mode.startswith(("I", "F")):
                     raise PhotoError(f"{path}: more than 8 bits a channel, which is not supported")
                 return ImageOps.exif_transpose(photo).convert("RGB")
@@ -102,19 +105,38 @@ def _middle(aspect: tuple[int, int], frame: tuple[int, int]) -> Box:
 
 def prepare(photo: Image.Image, contract: InputContract) -> NDArray[np.float32]:
     """An RGB photo as the network's input, (height, width, channels) in model units."""
+    return in_units(fit(photo, contract), contract)
+
+
+def fit(photo: Image.Image, contract: InputContract) -> NDArray[np.uint8]:
+    """An RGB photo brought to the input's size and colours, (height, width, channels), 0 to 255."""
     from PIL import Image
 
     height, width, _ = contract.size
     part, filled = windows(photo.size, (width, height), contract.resize)
     canvas = Image.new("RGB", (width, height))
-    size = (filled[2] - filled[0], filled[3] - filled[1])
-    canvas.paste(photo.resize(size, Image.Resampling.BILINEAR, box=part), filled[:2])
-    pixels = np.asarray(canvas.convert("L") if contract.color == "gray" else canvas, np.float32)
-    pixels = pixels.reshape(contract.size)
-    if contract.color == "bgr":
-        pixels = pixels[..., ::-1]
+    columns, rows = filled[2] - filled[0], filled[3] - filled[1]
+    # along rows first, which Pillow before 13 always did: from 13 on it chooses an order, and the rounding differs
+    narrowed = photo.resize((columns, photo.height), Image.Resampling.BILINEAR, (part[0], 0, part[2], photo.height))
+    resized = narrowed.resize((columns, rows), Image.Resampling.BILINEAR, (0, part[1], columns, part[3]))
+    canvas.paste(resized, filled[:2])
+    return coloured(np.asarray(canvas), contract)
+
+
+def coloured(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.uint8]:
+    """RGB pixels (height, width, 3) in the contract's colours, (height, width, channels)."""
+    from PIL import Image
+
+    if contract.color == "gray":
+        return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    return pixels[..., ::-1] if contract.color == "bgr" else pixels
+
+
+def in_units(pixels: NDArray[Any], contract: InputContract) -> NDArray[np.float32]:
+    """Pixels of 0 to 255, (..., channels) in the order of the contract's colours, in model units."""
+    values = pixels.astype(np.float32)
     if contract.range is not None:
         low, high = contract.range
-        return (low + pixels / 255 * (high - low)).astype(np.float32)
-    centred = pixels - np.asarray(contract.mean or 0, np.float32)
+        return (low + values / 255 * (high - low)).astype(np.float32)
+    centred = values - np.asarray(contract.mean or 0, np.float32)
     return np.asarray(centred / np.asarray(contract.std or 1, np.float32))

@@ -1,4 +1,4 @@
-"""Runs a built artifact on a photo: an edge picture, or the five likeliest classes."""
+"""Runs a built artifact on a photo: edges and the document within them, or the five likeliest classes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.artifact import ArtifactError, TensorInfo, inspect_tflite, run_tflite
-from archspec.files import reason, write_whole
+from archspec.files import reason, write_all
 from archspec.photo import InputContract, PhotoError, prepare, read_photo, windows
+from archspec.scan.files import Document, ScanFiles, scan
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +45,8 @@ class ClassScore:
 class Prediction:
     """What an artifact says about a photo.
 
-    `edges`: `picture` is the file written, `edge_share` the part of pixels with a logit above 0.
+    `edges`: `picture` is the file written, `edge_share` the part of pixels with a logit above 0, `document` what was
+    found by them.
     `classes`: `classes` holds the likeliest, best first.
     `untrained`: the weights were never trained, so that the answer means nothing.
     """
@@ -54,49 +56,52 @@ class Prediction:
     untrained: bool
     picture: Path | None = None
     edge_share: float | None = None
+    document: Document | None = None
     classes: tuple[ClassScore, ...] = ()
 
 
-def predict(file: Path, image: Path, out: Path | None, labels: Path | None) -> Prediction:
+def predict(
+    file: Path, image: Path, out: Path | None = None, labels: Path | None = None, files: ScanFiles = ScanFiles()  # noqa: B008
+) -> Prediction:  # fmt: skip
     """Run `file`, build/NAME/ABI/model.tflite, on `image` as build/NAME/manifest.json says.
 
     The first output in the spec's order that is an edge map of the input's size, else class scores, is what it says.
 
-    The edge picture, a PNG, goes to `out`, by default IMAGE.NAME.edges.png in the current folder. `labels`
-    names one class a line. Raises PredictError for whatever cannot be read or understood, OSError if the
-    picture cannot be written.
+    The edge picture, a PNG, goes to `out`, by default IMAGE.NAME.edges.png in the current folder; `files` are written
+    of the document. `labels` names one class a line. Raises PredictError for whatever cannot be read or understood,
+    OSError if a file cannot be written; then none is.
     """
-    folder = file.resolve().parent.parent
-    name = folder.name
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise PredictError(f"{file}: {reason(error)}") from error
-    built = read_manifest(folder / "manifest.json", data)
-    contract, untrained = built.contract, built.untrained
+    built = load(file)
     try:
         photo = read_photo(image)
-        outputs, answers = _run(data, built.outputs, prepare(photo, contract))
     except PhotoError as error:
         raise PredictError(str(error)) from error
-    except ArtifactError as error:
-        raise PredictError(f"{file}: {error}") from error
-    for info in outputs:
-        if info.shape == (1, *contract.size[:2], 1):
-            _refuse(labels, f"{file} gives an edge map, which has no labels")
-            picture = out or Path(f"{image.stem}.{name}.edges.png")
-            if picture.suffix.lower() != ".png":
-                raise PredictError(f"{picture}: the picture is a PNG, so its name must end in .png")
-            logits = answers[info.name][0, :, :, 0]
-            write_whole(picture, edge_picture(photo, logits, contract.resize))
-            return Prediction(name, "edges", untrained, picture, float(np.mean(logits > 0)))
-    for info in outputs:
-        if len(info.shape) == 2:
-            _refuse(out, f"{file} gives class scores, so there is no picture to write")
-            scores = probabilities(answers[info.name][0], info.scale)
-            return Prediction(name, "classes", untrained, classes=top_classes(scores, labels))
-    shapes = ", ".join(f"{info.name} {'×'.join(map(str, info.shape))}" for info in outputs)
-    raise PredictError(f"{file}: no edge map of the input's size and no class scores among its outputs: {shapes}")
+    answers = run(built, prepare(photo, built.contract)[None])
+    if edges := built.edge_maps:
+        _refuse(labels, f"{file} gives an edge map, which has no labels")
+        picture = out or Path(f"{image.stem}.{built.name}.edges.png")
+        return _edges(built, photo, answers[edges[0].name][0, :, :, 0], picture, files)
+    if classes := built.class_scores:
+        for wanted in (out, files.corners, files.overlay, files.page):
+            _refuse(wanted, f"{file} gives class scores, so there is no picture and no document to write")
+        scores = probabilities(answers[classes[0].name][0], classes[0].scale)
+        return Prediction(built.name, "classes", built.untrained, classes=top_classes(scores, labels))
+    raise PredictError(f"{file}: no edge map of the input's size and no class scores among its outputs: {built.shapes}")
+
+
+def _edges(built: Built, photo: Image.Image, logits: Floats, picture: Path, files: ScanFiles) -> Prediction:
+    """Write all that is wanted of an edge map, and tell it."""
+    pictures = [path for path in (picture, files.overlay, files.page) if path]
+    for path in pictures:
+        if path.suffix.lower() != ".png":
+            raise PredictError(f"{path}: the picture is a PNG, so its name must end in .png")
+    every = [path.resolve() for path in (*pictures, *filter(None, [files.corners]))]
+    if twice := next((path for path in every if every.count(path) > 1), None):
+        raise PredictError(f"{twice}: two files of that name are to be written")
+    resize = built.contract.resize
+    document, made = scan(np.asarray(photo), edge_probability(logits), resize, files)
+    write_all({picture: edge_picture(photo, logits, resize), **made})
+    return Prediction(built.name, "edges", built.untrained, picture, float(np.mean(logits > 0)), document)
 
 
 def _refuse(option: Path | None, why: str) -> None:
@@ -104,16 +109,8 @@ def _refuse(option: Path | None, why: str) -> None:
         raise PredictError(f"{option}: {why}")
 
 
-def _run(data: bytes, order: tuple[str, ...], image: Floats) -> tuple[tuple[TensorInfo, ...], dict[str, Floats]]:
-    """The outputs in the spec's order, which a .tflite file loses, and its answer. Raises ArtifactError."""
-    outputs = {info.name: info for info in inspect_tflite(data).outputs}
-    if missing := [name for name in order if name not in outputs]:
-        raise ArtifactError(f"no output `{missing[0]}`, which its manifest lists")
-    return tuple(outputs[name] for name in order), run_tflite(data, image[None])
-
-
 @dataclass(frozen=True, slots=True)
-class Built:
+class Entry:
     """What the manifest says of an artifact: how it is fed, its outputs in order, whether its weights are untrained."""
 
     contract: InputContract
@@ -121,7 +118,62 @@ class Built:
     untrained: bool
 
 
-def read_manifest(path: Path, artifact: bytes) -> Built:
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An artifact and the manifest's word on it; `outputs` are in the spec's order, which a .tflite file loses."""
+
+    file: Path
+    data: bytes
+    contract: InputContract
+    outputs: tuple[TensorInfo, ...]
+    untrained: bool
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.file.resolve().parent.parent.name
+
+    @property
+    def edge_maps(self) -> tuple[TensorInfo, ...]:
+        """The outputs that are maps of the input's size, one logit a pixel."""
+        return tuple(info for info in self.outputs if info.shape == (1, *self.contract.size[:2], 1))
+
+    @property
+    def class_scores(self) -> tuple[TensorInfo, ...]:
+        """The outputs that score classes."""
+        return tuple(info for info in self.outputs if len(info.shape) == 2)
+
+    @property
+    def shapes(self) -> str:
+        """The outputs for people."""
+        return ", ".join(f"{info.name} {'×'.join(map(str, info.shape))}" for info in self.outputs)
+
+
+def load(file: Path) -> Built:
+    """An artifact, build/NAME/ABI/model.tflite, with what build/NAME/manifest.json says of it. Raises PredictError."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise PredictError(f"{file}: {reason(error)}") from error
+    entry = read_manifest(file.resolve().parent.parent / "manifest.json", data)
+    try:
+        outputs = {info.name: info for info in inspect_tflite(data).outputs}
+    except ArtifactError as error:
+        raise PredictError(f"{file}: {error}") from error
+    if missing := [name for name in entry.outputs if name not in outputs]:
+        raise PredictError(f"{file}: no output `{missing[0]}`, which its manifest lists")
+    return Built(file, data, entry.contract, tuple(outputs[name] for name in entry.outputs), entry.untrained)
+
+
+def run(built: Built, images: Floats) -> dict[str, Floats]:
+    """What an artifact answers to images as its contract has them, as `run_tflite`. Raises PredictError."""
+    try:
+        return run_tflite(built.data, images)
+    except ArtifactError as error:
+        raise PredictError(f"{built.file}: {error}") from error
+
+
+def read_manifest(path: Path, artifact: bytes) -> Entry:
     """The manifest's word on one of its artifacts, which it knows by its digest. Raises PredictError."""
     try:
         manifest = json.loads(path.read_bytes())
@@ -133,13 +185,18 @@ def read_manifest(path: Path, artifact: bytes) -> Built:
         if entry is None:
             raise PredictError(f"{path} lists no such artifact: the file was changed since, or is of another build")
         outputs = tuple(str(output["name"]) for output in entry["outputs"])
-        return Built(InputContract.from_manifest(entry["input"]), outputs, weights == "untrained")
+        return Entry(InputContract.from_manifest(entry["input"]), outputs, weights == "untrained")
     except OSError as error:
         raise PredictError(f"{path}: {reason(error)}; `archspec build` writes it above the ABI's folder") from error
     except KeyError as error:
         raise PredictError(f"{path}: the manifest has no {error}") from error
     except (TypeError, ValueError) as error:
         raise PredictError(f"{path}: broken manifest: {error}") from error
+
+
+def edge_probability(logits: Floats) -> NDArray[np.float64]:
+    """Logits of edges as probabilities."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -60, 60))))
 
 
 def edge_picture(photo: Image.Image, logits: Floats, resize: str) -> bytes:
@@ -152,8 +209,7 @@ def edge_picture(photo: Image.Image, logits: Floats, resize: str) -> bytes:
     scale = min(PANEL / down, 3 * PANEL / across)  # a strip of a photo must not make a picture of gigabytes
     size = (max(1, round(across * scale)), max(1, round(down * scale)))
     seen = photo.resize(size, Image.Resampling.LANCZOS, box=part)
-    probability = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -60, 60)))
-    grey = Image.fromarray(np.rint(probability * 255).astype(np.uint8))
+    grey = Image.fromarray(np.rint(edge_probability(logits) * 255).astype(np.uint8))
     grey = grey.resize(size, Image.Resampling.BICUBIC, box=filled)
     faded = Image.blend(seen, Image.new("RGB", size, "white"), 0.35)
     overlay = Image.composite(Image.new("RGB", size, EDGE_COLOUR), faded, grey)

@@ -1,0 +1,147 @@
+"""Quadrilaterals between lines: which could be a sheet seen in perspective, and how well an edge map bears each out."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.scan.lines import Line, Map
+
+Floats = NDArray[np.float64]
+
+BEYOND = 0.25  # of a side of the map: how far outside of it a corner may lie
+SMALLEST = 0.015  # of the map's area
+ANGLES = np.deg2rad([25.0, 155.0])  # of a corner
+SHORTEST = 0.06  # of the diagonal: a side
+SURE = 0.5  # the probability from which an edge is one
+SAMPLES = 48  # points looked at on a side
+FEW = 12  # points in a first look
+SEEN = 0.3  # of a side that must lie inside the map
+REACH = 2  # pixels from a side within which an edge bears it out, at a diagonal of 362
+PAST = 0.08  # of the diagonal: how far past a corner a side is followed
+
+
+def candidates(lines: list[Line], size: tuple[int, int]) -> Floats:
+    """Every plausible quadrilateral with its sides on four of the lines, (n, 4, 2), clockwise as seen."""
+    if len(lines) < 4:
+        return np.zeros((0, 4, 2))
+    fours = np.array(list(combinations(range(len(lines)), 4)))
+    orders = np.concatenate([fours[:, order] for order in ((0, 1, 2, 3), (0, 1, 3, 2), (0, 2, 1, 3))])
+    angles, offsets = (np.array([getattr(line, key) for line in lines]) for key in ("angle", "offset"))
+    corners = np.stack([_meet(angles, offsets, orders[:, k - 1], orders[:, k]) for k in range(4)], axis=1)
+    corners = corners[np.isfinite(corners).all(axis=(1, 2))]
+    x, y = corners[..., 0], corners[..., 1]
+    turned = np.sum(x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y, axis=1) < 0
+    corners[turned] = corners[turned][:, ::-1]
+    return corners[plausible(corners, size)]
+
+
+def _meet(angles: Floats, offsets: Floats, first: NDArray[np.int_], second: NDArray[np.int_]) -> Floats:
+    """Where two lines meet, (n, 2); infinite where they are parallel within half a degree."""
+    a, b, p, q = angles[first], angles[second], offsets[first], offsets[second]
+    sine = np.sin(b - a)
+    sine = np.where(np.abs(sine) < 0.01, np.nan, sine)
+    return np.stack([(p * np.sin(b) - q * np.sin(a)) / sine, (q * np.cos(a) - p * np.cos(b)) / sine], axis=-1)
+
+
+def plausible(corners: Floats, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which quadrilaterals, (n, 4, 2) clockwise, are convex, large and blunt enough, and near enough the map."""
+    height, width = size
+    frame = np.array([width, height])
+    sides = np.roll(corners, -1, axis=1) - corners
+    lengths = np.linalg.norm(sides, axis=2)
+    before = np.roll(sides, 1, axis=1)
+    cross = before[..., 0] * sides[..., 1] - before[..., 1] * sides[..., 0]
+    inner = np.pi - np.arctan2(cross, np.sum(before * sides, axis=2))
+    x, y = corners[..., 0], corners[..., 1]
+    area = np.sum(x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y, axis=1) / 2
+    near = ((corners > -BEYOND * frame) & (corners < (1 + BEYOND) * frame)).all(axis=(1, 2))
+    blunt = ((inner > ANGLES[0]) & (inner < ANGLES[1])).all(axis=1)
+    long = (lengths > SHORTEST * np.hypot(height, width)).all(axis=1)
+    return np.asarray(near & blunt & long & (area > SMALLEST * height * width))
+
+
+def scores(corners: Floats, edges: Map) -> Floats:
+    """How well an edge map of probabilities bears out each quadrilateral, (n,) of 0..1.
+
+    The geometric mean of the four sides' support, less what speaks against: an edge that runs on past a corner, and
+    the share of the map's edges that lie elsewhere. Sides are judged by their part inside the map, of which there
+    must be `SEEN`.
+    """
+    diagonal = float(np.hypot(*edges.shape))
+    wide, reach = _widened(edges)
+    support, seen, places = _support(corners, wide, SAMPLES)
+    against = np.clip(_past(corners, wide, PAST * diagonal) - 0.5, 0, 1)
+    sides = np.clip(support, 0.02, 1)
+    made = np.exp(np.log(sides).mean(axis=1)) * (0.5 + 0.5 * sides.min(axis=1))
+    made *= 1 - 0.3 * against
+    made *= np.where((seen >= SEEN).all(axis=1), 1, 0.0)
+    made *= 0.6 + 0.4 * _explained(places, edges, 2 * reach)
+    return np.asarray(made)
+
+
+def likeliest(corners: Floats, edges: Map, most: int) -> Floats:
+    """The `most` quadrilaterals, (n, 4, 2), with the best support at a few points of their sides, best first."""
+    support, seen, _ = _support(corners, _widened(edges)[0], FEW)
+    marks = np.log(np.clip(support, 0.02, 1)).sum(axis=1) - 9 * (seen < SEEN).any(axis=1)
+    return corners[np.argsort(-marks, kind="stable")[:most]]
+
+
+def _widened(edges: Map) -> tuple[Map, int]:
+    """How sure an edge lies within reach of each pixel, and that reach in pixels."""
+    import cv2
+
+    reach = max(1, round(REACH * float(np.hypot(*edges.shape)) / 362))
+    sure = np.minimum(edges / SURE, 1).astype(np.float32)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return np.asarray(cv2.dilate(sure, disc), np.float32), reach
+
+
+def _look(points: Floats, edges: Map) -> Floats:
+    """The map at points (..., 2), 0 outside of it."""
+    import cv2
+
+    flat = (points.reshape(-1, 2) - 0.5).astype(np.float32)
+    parts = [  # OpenCV's limit is 32,767 rows
+        cv2.remap(edges, part[:, :1], part[:, 1:], cv2.INTER_LINEAR)
+        for part in np.array_split(flat, len(flat) // 30000 + 1)
+    ]
+    return np.concatenate(parts).reshape(points.shape[:-1]).astype(float)
+
+
+def _support(corners: Floats, wide: Map, samples: int) -> tuple[Floats, Floats, Floats]:
+    """For each side the mean of the map along its part inside, and that part's share, both (n, 4); and the points."""
+    share = (np.arange(samples) + 0.5)[:, None] / samples
+    start, end = corners[:, :, None], np.roll(corners, -1, axis=1)[:, :, None]
+    points = start + share * (end - start)
+    frame = np.array([wide.shape[1], wide.shape[0]])
+    inside = ((points > 0.5) & (points < frame - 0.5)).all(axis=-1)
+    values = _look(points, wide) * inside
+    return values.sum(axis=2) / np.maximum(inside.sum(axis=2), 1), inside.mean(axis=2), points
+
+
+def _past(corners: Floats, wide: Map, length: float) -> Floats:
+    """The strongest edge that runs straight on past a corner, out of both ways of four, (n,) of 0..1."""
+    sides = np.roll(corners, -1, axis=1) - corners
+    along = sides / np.linalg.norm(sides, axis=2, keepdims=True)
+    share = np.linspace(0.25, 1, 12)[:, None] * length
+    after = np.roll(corners, -1, axis=1)[:, :, None] + share * along[:, :, None]
+    before = corners[:, :, None] - share * along[:, :, None]
+    return np.asarray(np.maximum(_look(after, wide).mean(axis=2), _look(before, wide).mean(axis=2)).mean(axis=1))
+
+
+def _explained(points: Floats, edges: Map, reach: int) -> Floats:
+    """The share of the map's edges that lie within `reach` pixels of each quadrilateral's sides."""
+    import cv2
+
+    total = float(edges.sum())
+    if total <= 0:
+        return np.zeros(len(points))
+    across = 2 * reach + 1
+    around = cv2.boxFilter(edges, cv2.CV_32F, (across, across), normalize=False)  # the edges in a square
+    band = np.asarray(around, np.float32)
+    steps = np.linalg.norm(points[:, :, -1] - points[:, :, 0], axis=2) / (SAMPLES - 1)
+    found = (_look(points, band).mean(axis=2) / across * steps * SAMPLES).sum(axis=1)
+    return np.asarray(np.clip(found / total, 0, 1))
