@@ -140,6 +140,18 @@ def shuffle(x: Array, groups: int) -> Array:
     return x[..., order]
 
 
+def depth_to_space(x: Array, block: int) -> Array:
+    """TFLite's DEPTH_TO_SPACE: channel (y·block + x)·depth + c becomes channel c of pixel (y, x) of the square."""
+    height, width, channels = x.shape
+    depth = channels // block**2
+    made = np.zeros((height * block, width * block, depth))
+    for row in range(height * block):
+        for column in range(width * block):
+            first = (row % block * block + column % block) * depth
+            made[row, column] = x[row // block, column // block, first : first + depth]
+    return made
+
+
 def resize(x: Array, size: tuple[int, int], method: str) -> Array:
     """Output pixel i of n lies at (i + 1/2) m / n - 1/2 of the m of the input (half-pixel centres); edges repeat."""
 

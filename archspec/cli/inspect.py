@@ -1,4 +1,4 @@
-"""The commands that look at specs and never load TensorFlow: check, params, show."""
+"""The commands that check and count specs and never load TensorFlow: check, params."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from archspec.cli.common import (
     JsonOption,
     OutputsOption,
     SetOption,
-    Spec,
     Specs,
     VariantOption,
     load_blocks,
@@ -191,10 +190,10 @@ def _by_network(rows: list[dict[str, Any]]) -> str:
     return table(header, lines, (_plural(len(rows), "network"), "", "", *sums, ""))
 
 
-_ROW_HEADER = ("row", "block", "repeat", "output", "params", "MACs", "receptive field", "stride")
+ROW_HEADER = ("row", "block", "repeat", "output", "params", "MACs", "receptive field", "stride")
 
 
-def _row_line(row: dict[str, Any]) -> tuple[object, ...]:
+def row_line(row: dict[str, Any]) -> tuple[object, ...]:
     return (
         row["name"], row["block"], row["repeat"], show_shape(tuple(row["output"])), row["params"], row["macs"],
         row["receptive_field"], row["stride"],
@@ -202,40 +201,7 @@ def _row_line(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _by_row(rows: list[dict[str, Any]]) -> str:
-    lines = [(r["model"], _label(r), *_row_line(row)) for r in rows for row in r["rows"]]
+    lines = [(r["model"], _label(r), *row_line(row)) for r in rows for row in r["rows"]]
     sums = [sum(r[key] for r in rows) for key in ("params", "macs")]
     total = (_plural(len(rows), "network"), "", "", "", "", "", *sums, "", "")
-    return table(("model", "variant", *_ROW_HEADER), lines, total)
-
-
-@app.command()
-def show(
-    spec: Spec,
-    variant: VariantOption = None,
-    outputs: OutputsOption = None,
-    set_: SetOption = None,
-    as_json: JsonOption = False,
-    blocks: BlocksOption = None,
-) -> None:
-    """Show the table of rows: shapes, counts, receptive fields."""
-    load_blocks(blocks)
-    try:
-        result = network(open_document(spec, overrides_of(set_), outputs), variant)
-    except SpecError as error:
-        report(error.diagnostics)
-        raise typer.Exit(FINDINGS) from None
-    counts = record(result, [])
-    if as_json:
-        print(json.dumps(counts, indent=2))
-        return
-    head, memory = result.graph.head, result.cost.activation_bytes
-    title = head.model if variant is None else f"{head.model}, variant {variant}"
-    low, high = head.input.interval
-    total = ("", "", "", "", counts["params"], counts["macs"], "", "")
-    print(f"{title}: input {show_shape(head.input.shape)}, values {low:g} to {high:g}")
-    print(table(_ROW_HEADER, [_row_line(row) for row in counts["rows"]], total))
-    print(f"{counts['trainable']:,} parameters are trainable")
-    print(f"activations at their peak: {memory['int8']:,} bytes in int8, {memory['float32']:,} in float32")
-    print("outputs: " + ", ".join(f"{name} {show_shape(tensor.shape)}" for name, tensor in result.graph.outputs))
-    if train := head.train:
-        print(f"training: {train.task}, {train.optimizer} {train.learning_rate:g}, batch {train.batch}")
+    return table(("model", "variant", *ROW_HEADER), lines, total)

@@ -18,6 +18,8 @@ from archspec.ops.free import Resize as Resize
 from archspec.ops.free import Scale as Scale
 from archspec.ops.merge import Add as Add
 from archspec.ops.merge import Concat as Concat
+from archspec.ops.merge import DepthToSpace as DepthToSpace
+from archspec.ops.merge import EdgePad as EdgePad
 from archspec.ops.merge import Multiply as Multiply
 from archspec.ops.merge import Shuffle as Shuffle
 from archspec.ops.merge import Split as Split

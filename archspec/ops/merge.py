@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.ops.base import FreeOp, Shape, ShapeError, need_map, part, show, volume
+from archspec.ops.base import FreeOp, Reach, Shape, ShapeError, need_map, part, show, volume
 
 
 def _several(inputs: tuple[Shape, ...], what: str) -> None:
@@ -112,3 +112,42 @@ class Shuffle(FreeOp):
         )
         x = keras.layers.Permute((1, 3, 2), name=part(name, "swap"))(x)
         return keras.layers.Reshape((height, width, channels), name=name)(x)
+
+
+@dataclass(frozen=True)
+class DepthToSpace(FreeOp):
+    """Each pixel's channels as a square of `block` by `block` pixels, which deployment passes make use of.
+
+    Channel (y · block + x) · depth + c becomes channel c of the square's pixel (y, x), as in TFLite.
+    """
+
+    block: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        height, width, channels = need_map(inputs[0], "depth to space")
+        if channels % self.block**2:
+            raise ShapeError(f"{channels} channels do not make squares of {self.block}×{self.block} pixels")
+        return height * self.block, width * self.block, channels // self.block**2
+
+    def reach(self, *inputs: Shape) -> Reach:
+        return Reach((1, 1), 1, self.block)
+
+    def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
+        return keras.layers.Lambda(lambda x: keras.ops.depth_to_space(x, self.block), name=name)(inputs[0])
+
+
+@dataclass(frozen=True)
+class EdgePad(FreeOp):
+    """A map with its border pixels once more around it, which deployment passes make use of."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        height, width, channels = need_map(inputs[0], "edge padding")
+        return height + 2, width + 2, channels
+
+    def lower(self, keras: Any, name: str, inputs: list[Any]) -> Any:
+        def padded(x: Any) -> Any:
+            # copies run as fast as memory in TFLite, whose MIRROR_PAD takes 70 times as many instructions
+            x = keras.ops.concatenate([x[:, :1], x, x[:, -1:]], 1)
+            return keras.ops.concatenate([x[:, :, :1], x, x[:, :, -1:]], 2)
+
+        return keras.layers.Lambda(padded, name=name)(inputs[0])

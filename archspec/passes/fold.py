@@ -18,7 +18,9 @@ LINEAR = (Conv, DepthwiseConv, TransposeConv, Dense)
 
 def fold(graph: Graph) -> Rewrite:
     """`fold_batch_norm` and `fold_weights` as one pass."""
-    return Rewrite(fold_batch_norm(graph), lambda weights: fold_weights(graph, weights))
+    count = len(foldable(graph))
+    notes = (f"batch norms folded: {count}",) if count else ()
+    return Rewrite(fold_batch_norm(graph), lambda weights: fold_weights(graph, weights), notes)
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
@@ -75,13 +77,14 @@ def fold_weights(graph: Graph, weights: Weights) -> dict[str, list[Floats]]:
         gamma = values.pop(0) if norm.op.scale else np.ones_like(values[0])
         beta, mean, variance = values
         factor = gamma / np.sqrt(variance + norm.op.epsilon)
+        kind = folded[layer.name][0].dtype
         kernel, *bias = (v.astype(np.float64) for v in folded[layer.name])
         shift = beta + ((bias[0] if bias else 0) - mean) * factor
-        folded[layer.name] = [(kernel * _along(layer, kernel, factor)).astype(np.float32), shift.astype(np.float32)]
+        folded[layer.name] = [(kernel * along(layer, kernel, factor)).astype(kind), shift.astype(kind)]
     return folded
 
 
-def _along(layer: Node, kernel: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
+def along(layer: Node, kernel: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
     """The factor of each output channel, shaped to multiply the layer's kernel."""
     if isinstance(layer.op, DepthwiseConv):
         return factor.reshape(1, 1, *kernel.shape[2:])
