@@ -18,6 +18,15 @@ VARIABLES = {
     "separable_conv2d": ("depthwise_kernel", "pointwise_kernel", "bias"),
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
 }
+TRAINED_AS = {  # the classes of archspec.tf that stand for one of Keras's while a network is trained
+    "fused_batch_norm": "batch_normalization",
+    "fake_quant_conv2d": "conv2d",
+    "fake_quant_depthwise_conv2d": "depthwise_conv2d",
+    "fake_quant_conv2d_transpose": "conv2d_transpose",
+    "fake_quant_dense": "dense",
+}
+RANGE = "activation_range"  # its variables are a tensor's range: no weights, and read by `ranges`
+QUANTIZER = re.compile(rf"layers/({RANGE}|quant_delay)(_\d+)?/vars/\d+")
 
 
 def read_hdf5(path: Path) -> Source:
@@ -40,7 +49,10 @@ def read_keras_zip(path: Path) -> Source:
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path.name}: damaged .keras file: {error}") from error
     source = _read(weights, path.name, layers)
-    return replace(source, format="keras", reads=read_graph(config["config"], scopes_of(source.tensors)))
+    # fake quantization takes ops apart, so that the graph is not the spec's
+    quantized = any(QUANTIZER.fullmatch(name) for name in source.skipped)
+    reads = {} if quantized else read_graph(config["config"], scopes_of(source.tensors))
+    return replace(source, format="keras", reads=reads)
 
 
 def pickle_message(name: str) -> str:
@@ -147,7 +159,8 @@ def _keras3(root: Any, layers: Mapping[str, Mapping[str, Any]]) -> Source:
             scope = group.removesuffix("/vars")
         keras_class, stream, index = _counted(group)
         config = layers.get(scope, {})
-        classes[scope] = _snake(config["class_name"]) if config else keras_class
+        keras_class = _snake(config["class_name"]) if config else keras_class
+        classes[scope] = TRAINED_AS.get(keras_class, keras_class)
         for leaf, dataset in zip(_leaves(classes[scope], config, datasets), datasets, strict=True):
             tensors[f"{scope}/{leaf}"] = dataset[()]
         if scope in places:
@@ -163,7 +176,8 @@ def _variable_groups(root: Any) -> tuple[dict[str, list[Any]], tuple[str, ...]]:
     skipped = []
     for path, dataset in _datasets(root).items():
         group, _, leaf = path.rpartition("/")
-        if path.startswith("optimizer/") or "seed_generator" in path.split("/"):
+        training = path.startswith("optimizer/") or "seed_generator" in path.split("/")
+        if training or QUANTIZER.fullmatch(path):
             skipped.append(path)
         elif group.endswith("/vars") and leaf.isdigit():
             groups.setdefault(group, []).append(dataset)
