@@ -21,6 +21,20 @@ def packages(folder: Path) -> list[Path]:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise AbiError(f"no {tool} here: the emulator and the C libraries are Debian 12's packages")
+    apt = private_apt(folder)
+    updated = _run([*apt, "update"])  # may fail for a source that is not Debian's; what follows says if it matters
+    fetched = _run([*apt, "-y", "--download-only", "--no-install-recommends", "install", *PACKAGES])
+    if fetched.returncode:
+        raise AbiError(f"cannot fetch Debian's packages: {complaint(fetched.stdout, updated.stdout)}")
+    found = sorted((folder / "cache" / "archives").glob("*.deb"))
+    version = next((deb.name.split("_")[1] for deb in found if deb.name.startswith("qemu-user_")), "none")
+    if not version.removeprefix("1%3a").startswith(QEMU):
+        raise AbiError(f"this system's qemu-user is {version.replace('%3a', ':')}, not the {QEMU} of Debian 12")
+    return found
+
+
+def private_apt(folder: Path) -> list[str]:
+    """The command of an apt whose state lies in `folder`, and to which nothing is installed."""
     for part in ("lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True)
     (folder / "status").touch()  # nothing is installed, as apt sees it, so that it fetches all
@@ -34,16 +48,7 @@ def packages(folder: Path) -> list[Path]:
         "Acquire::Retries": 2,
         "Debug::NoLocking": 1,
     }
-    apt = ["apt-get", "-q", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
-    updated = _run([*apt, "update"])  # may fail for a source that is not Debian's; what follows says if it matters
-    fetched = _run([*apt, "-y", "--download-only", "--no-install-recommends", "install", *PACKAGES])
-    if fetched.returncode:
-        raise AbiError(f"cannot fetch Debian's packages: {complaint(fetched.stdout, updated.stdout)}")
-    found = sorted((folder / "cache" / "archives").glob("*.deb"))
-    version = next((deb.name.split("_")[1] for deb in found if deb.name.startswith("qemu-user_")), "none")
-    if not version.removeprefix("1%3a").startswith(QEMU):
-        raise AbiError(f"this system's qemu-user is {version.replace('%3a', ':')}, not the {QEMU} of Debian 12")
-    return found
+    return ["apt-get", "-q", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
 
 
 def unpack(package: Path, folder: Path) -> None:

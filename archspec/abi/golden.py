@@ -1,15 +1,15 @@
-"""Golden inputs and answers of a build: golden.npz beside its manifest.
+"""Golden images of a build, and what its float model answers to them: golden.npz beside its manifest.
 
-`images.CONTRACT` are images (n, height, width, channels) in model units, CONTRACT the digest of the input contract.
-`answers.FILE.OUTPUT` are the answers (n, *shape) that ai-edge-litert gave by XNNPACK on x86-64 when they were stored,
-FILE the digest of the .tflite file.
+`images:VARIANT` are the first images of a variant's calibration (n, height, width, channels): uint8 pixels in the order
+of the contract's colours, where that is what they were made of, else float32 in model units. `answers:VARIANT:ROW` is
+what the network, as it was before any pass, answers to them at a row that some target serves, (n, ...) float32. VARIANT
+is empty for the network without one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,43 +21,88 @@ from numpy.typing import NDArray
 
 from archspec.abi import AbiError
 from archspec.artifact import TensorInfo
-from archspec.photo import InputContract, prepare
+from archspec.photo import InputContract, in_units, prepare
 
 NAME = "golden.npz"
-NOISE = 2  # images of noise; a photo of a document stands behind them
-DIGITS = 16  # of a digest
+IMAGES = 4  # at most, of a variant
+ROOM = 4_000_000  # bytes that a variant's images and answers may take, uncompressed; one image is stored in any case
+LEVEL = 1  # of deflate: 6 takes twice as long for 0.4 % less, measured on six edge maps of two photos
+
+NOISE = 2  # made images of noise; a photo of a document stands behind them
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def read(file: Path) -> Arrays:
-    """What is stored, nothing where there is no file. Raises AbiError, OSError."""
-    if not file.exists():
-        return {}
+def read(file: Path, sha256: str) -> Arrays:
+    """What a build has stored. Raises AbiError where there is nothing, or not what has this digest, and OSError."""
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise AbiError(f"{file} is missing, the images that are to be replayed; build again") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise AbiError(f"{file} is not of this build: its digest is another; build again")
+    return unpacked(data)
+
+
+def unpacked(data: bytes) -> Arrays:
+    """What `packed` took. Raises AbiError where it did not make this."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError) as error:
-        raise AbiError(f"{file} is broken; without it the next run stores another one") from error
+        raise AbiError(f"{NAME} is broken; build again") from error
 
 
-def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The file's bytes; the same arrays give the same."""
+def packed(arrays: Mapping[str, NDArray[Any]], level: int = LEVEL) -> bytes:
+    """An .npz file's bytes, 0 is the level without compression; the same arrays give the same."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         for name, array in sorted(arrays.items()):
             entry = io.BytesIO()
             np.save(entry, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), entry.getvalue(), zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), entry.getvalue(), zipfile.ZIP_DEFLATED, level)
     return file.getvalue()
 
 
-def images_key(contract: Mapping[str, Any]) -> str:
-    return "images." + hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:DIGITS]
+def images_key(variant: str | None) -> str:
+    return f"images:{variant or ''}"
 
 
-def answer_key(sha256: str, output: str) -> str:
-    return f"answers.{sha256[:DIGITS]}.{output}"
+def answer_key(variant: str | None, row: str) -> str:
+    return f"answers:{variant or ''}:{row}"
+
+
+def stored(
+    variant: str | None, contract: Mapping[str, Any], images: NDArray[np.float32], answers: Mapping[str, NDArray[Any]]
+) -> Arrays:
+    """What of a variant is to be stored: as many images as fit `ROOM`, at most `IMAGES`, with the answers to them.
+
+    `contract` is the manifest's `input`. `images` (n, height, width, channels) are in model units, `answers` those of
+    the float model by row, to the first of them.
+    """
+    count = min(len(images), IMAGES, *map(len, answers.values()))
+    kept = as_pixels(images[:count], contract)
+    each = sum(array[0].nbytes for array in (kept, *answers.values()))
+    count = max(1, min(count, ROOM // each))
+    return {images_key(variant): kept[:count]} | {answer_key(variant, row): a[:count] for row, a in answers.items()}
+
+
+def as_pixels(images: NDArray[np.float32], contract: Mapping[str, Any]) -> NDArray[Any]:
+    """The pixels that images in model units were made of, uint8; the images themselves where they were not."""
+    try:
+        photo = InputContract.from_manifest(dict(contract))
+    except ValueError:
+        return images
+    low, high = interval(contract)
+    pixels = np.rint((images - low) * (255 / np.subtract(high, low))).clip(0, 255).astype(np.uint8)
+    return pixels if np.array_equal(in_units(pixels, photo), images) else images
+
+
+def in_model_units(images: NDArray[Any], contract: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Stored images as the network is fed them, float32. Raises KeyError, TypeError, ValueError for no contract."""
+    if images.dtype != np.uint8:
+        return images.astype(np.float32)
+    return in_units(images, InputContract.from_manifest(dict(contract)))
 
 
 def make_images(contract: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -75,9 +120,9 @@ def make_images(contract: Mapping[str, Any]) -> NDArray[np.float32]:
         return images
     from PIL import Image
 
-    from archspec.sample import document_photo
+    from archspec.documents import PLAIN, sample
 
-    picture = Image.fromarray(document_photo(0, (400, 300))[0])
+    picture = Image.fromarray(sample(0, (300, 400), PLAIN).image)
     return np.concatenate([images, prepare(picture, photo)[None]])
 
 

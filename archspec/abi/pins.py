@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 QEMU = "7.2"  # the release whose CPUs and whose fall-through to the host's /proc and /sys were measured
-PACKAGES = ("qemu-user", "libstdc++6-armhf-cross", "libstdc++6-arm64-cross")
+PACKAGES = ("qemu-user", "libstdc++6", "libstdc++6-armhf-cross", "libstdc++6-arm64-cross")
 """Debian 12's; apt adds what they need, C libraries included, and checks all of it by the distribution's signature."""
 
 PACKAGES_SIZE = 34  # MB, ten of them lists of packages
+
+COUNTER = "icount.c"  # a plugin of the emulator, compiled for it
+X86_TARGET, X86_CPU = "x86_64-linux-gnu.2.31", "x86_64"  # of the counter, and of the program for other x86-64 machines
+X86_SOURCE = "runner_litert.c"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ ZIG = Wheel(
     "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
     "ziglang/zig",
 )
-"""A cross compiler for the two programs; it is removed afterwards."""
+"""A cross compiler for the two programs and the counter; it is removed afterwards."""
 
 RUNTIMES = {
     "armeabi-v7a": Runtime(

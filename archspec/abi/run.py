@@ -1,7 +1,8 @@
 """Runs a .tflite file somewhere: on this machine or on an emulated CPU, by one protocol.
 
 A program gets a model, a file of raw input tensors and a file for raw outputs as its last arguments, and prints a line
-`output BYTES NAME` for each output, in the order in which it writes them for each image.
+`output BYTES NAME` for each output, in the order in which it writes them for each image. The C programs take any number
+of such threes, and print a line `model MODEL` before they open one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,17 +35,40 @@ HOST = {"XNNPACK": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "refe
 Answers = dict[str, NDArray[Any]]
 
 
+Go = Callable[[Sequence[str], Path], tuple[str, str | None]]
+
+
+def execute(command: Sequence[str], folder: Path) -> tuple[str, str | None]:
+    """Run a program in `folder` to its end: what it printed, and why it failed. Raises AbiError, OSError."""
+    try:
+        ran = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=folder,
+            env=_environment(), timeout=TIME,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise AbiError(f"no answer in {TIME} seconds") from error
+    how, words = in_words(ran.returncode), last_words(ran.stderr)
+    return ran.stdout, f"{how}: {words}" if how and words else how
+
+
+def _environment() -> Mapping[str, str]:
+    """This process's, with the folders it imports from, for the host's program."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+
+
 @dataclass(frozen=True)
 class Place:
     """Where files are run: on a CPU, or on this machine (`cpu` is x86_64), with what kernels, by which command.
 
-    `named`: whether the command tells outputs by their signature's names; else they come in the file's order.
+    `named`: whether the command tells outputs by their signature's names; else they come in the file's order. `go` runs
+    the command with its files, as `execute` does here.
     """
 
     cpu: str
     kernels: str
     command: tuple[str, ...]
     named: bool = True
+    go: Go = execute
 
 
 def host(kernels: str) -> Place:
@@ -52,8 +76,8 @@ def host(kernels: str) -> Place:
     return Place("x86_64", kernels, (sys.executable, "-P", "-m", "archspec.abi.host", HOST[kernels]))
 
 
-def emulated(cpu: Cpu, cache: Path) -> Place:
-    """An emulated CPU, by what is in the cache."""
+def emulated(cpu: Cpu, cache: Path, *options: str) -> Place:
+    """An emulated CPU, by what is in the cache; `options` are more of the emulator's."""
     runtime, debian = RUNTIMES[cpu.abi], cache / "debian"
     # by its own loader and C library, so that this machine's may be of any age
     libraries = ":".join(str(debian / path) for path in LIBRARIES)
@@ -62,7 +86,7 @@ def emulated(cpu: Cpu, cache: Path) -> Place:
     settings = ("-U", "LD_LIBRARY_PATH", "-U", "LD_PRELOAD", "-cpu", cpu.name, "-L", str(cache / "roots" / cpu.name))
     guest = (str(cache / "runners" / cpu.abi), str(cache / "runtimes" / f"{cpu.abi}.so"))
     emulator = str(debian / "usr" / "bin" / runtime.emulator)
-    return Place(cpu.name, runtime.kernels, (*loader, emulator, *settings, *guest), runtime.named)
+    return Place(cpu.name, runtime.kernels, (*loader, emulator, *settings, *options, *guest), runtime.named)
 
 
 def run(place: Place, model: Path, fed: NDArray[Any], outputs: Sequence[TensorInfo]) -> Answers:
@@ -73,31 +97,17 @@ def run(place: Place, model: Path, fed: NDArray[Any], outputs: Sequence[TensorIn
     with tempfile.TemporaryDirectory(prefix="archspec-") as folder:
         given, got = Path(folder) / "in", Path(folder) / "out"
         given.write_bytes(fed.tobytes())
-        command = [*place.command, str(model.absolute()), str(given), str(got)]
-        try:
-            ran = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=folder,
-                env=_environment(), timeout=TIME,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise AbiError(f"no answer in {TIME} seconds") from error
-        how = in_words(ran.returncode)
+        said, how = place.go((*place.command, str(model.absolute()), str(given), str(got)), Path(folder))
         if how:
-            words = last_words(ran.stderr)
-            raise AbiError(f"{how}: {words}" if words else how)
-        answers = _answers(place, ran.stdout, got.read_bytes() if got.exists() else b"", len(fed), outputs)
+            raise AbiError(how)
+        answers = taken_apart(place, said, got.read_bytes() if got.exists() else b"", len(fed), outputs)
     for name, answer in answers.items():
         if not np.isfinite(answer).all():
             raise AbiError(f"output {name} holds values that are not finite")
     return answers
 
 
-def _environment() -> Mapping[str, str]:
-    """This process's, with the folders it imports from, for the host's program."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
-
-
-def _answers(place: Place, said: str, raw: bytes, images: int, outputs: Sequence[TensorInfo]) -> Answers:
+def taken_apart(place: Place, said: str, raw: bytes, images: int, outputs: Sequence[TensorInfo]) -> Answers:
     """Take a program's output apart. Raises AbiError where it is not what the protocol and the file say."""
     lines = [line.split(" ", 2) for line in said.splitlines() if line.startswith("output ")]
     if len(lines) != len(outputs):

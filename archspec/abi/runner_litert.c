@@ -1,19 +1,23 @@
-/* Runs a .tflite file by LiteRT's C library, with XNNPACK's kernels.
+/* Runs .tflite files by LiteRT's C library, with XNNPACK's kernels.
 
-   runner LIBRARY MODEL IN OUT
+   runner LIBRARY MODEL IN OUT [MODEL IN OUT]...
 
-   IN holds raw input tensors, any number of images one after the other; OUT gets every image's output tensors. For each
-   output a line `output BYTES NAME` goes to standard output, in OUT's order; NAME is the signature's. Exit code 1 and a
-   line on standard error tell of a failure. The prototypes are those of LiteRT 2.3.0, whose C interface changes from
-   release to release; every call returns 0 for success. */
+   IN holds raw inputs, any number of images one after the other, of each all input tensors in the signature's order; OUT
+   gets every image's output tensors. For each model a line `model MODEL` goes to standard output before it is opened,
+   then for each output a line `output BYTES NAME`, in OUT's order; NAME is the signature's. Exit code 1 and a line on
+   standard error tell of a failure. Each inference stands between the markers of icount.c. The prototypes are those of
+   LiteRT 2.3.0, whose C interface changes from release to release; a call that returns something returns 0 for success. */
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define MOST 64 /* outputs */
+#define MOST 64 /* inputs, outputs */
 #define CPU 1   /* kLiteRtHwAcceleratorCpu */
+#define START 0x7EED0001
+#define STOP 0x7EED0002
 enum { READ, WRITE };
 
 static void *library;
@@ -36,7 +40,13 @@ typedef union {
   char room[512]; /* of a LiteRtRankedTensorType, which is smaller */
   long long aligned;
 } Type;
+typedef struct {
+  Handle buffers[MOST];
+  size_t sizes[MOST], count;
+} Tensors;
+typedef int (*Run)(Handle, size_t, size_t, Handle *, size_t, Handle *);
 #define CALL(types, name, ...) need(((int (*) types)entry(#name))(__VA_ARGS__) == 0, #name)
+#define DESTROY(name, handle) ((void (*)(Handle))entry(#name))(handle)
 
 static Handle environment;
 
@@ -59,59 +69,86 @@ static Handle compiled(Handle model) {
        &xnnpack);
   CALL((Handle, Handle), LiteRtAddOpaqueOptions, options, xnnpack);
   CALL((Handle, Handle, Handle, Handle *), LiteRtCreateCompiledModel, environment, model, options, &made);
+  DESTROY(LiteRtDestroyOptions, options);
   return made;
 }
 
-static void copy(Handle buffer, int mode, void *bytes, size_t size) {
-  void *address;
-  CALL((Handle, void **, int), LiteRtLockTensorBuffer, buffer, &address, mode);
-  memcpy(mode == WRITE ? address : bytes, mode == WRITE ? bytes : address, size);
-  CALL((Handle), LiteRtUnlockTensorBuffer, buffer);
+static Tensors inputs_of(Handle signature, Handle net) {
+  Tensors made;
+  Handle tensor, requirements;
+  CALL((Handle, size_t *), LiteRtGetNumSignatureInputs, signature, &made.count);
+  need(made.count > 0 && made.count <= MOST, "finding 1 to 64 inputs");
+  for (size_t i = 0; i < made.count; i++) {
+    CALL((Handle, size_t, Handle *), LiteRtGetSignatureInputTensorByIndex, signature, i, &tensor);
+    CALL((Handle, size_t, size_t, Handle *), LiteRtGetCompiledModelInputBufferRequirements, net, 0, i, &requirements);
+    made.buffers[i] = buffer_for(tensor, requirements, &made.sizes[i]);
+  }
+  return made;
 }
 
-int main(int argc, char **argv) {
-  need(argc == 5, "runner LIBRARY MODEL IN OUT: reading the arguments");
-  library = dlopen(argv[1], RTLD_NOW);
-  if (!library) return fprintf(stderr, "%s\n", dlerror()), 1;
-
-  Handle model, signature, tensor, requirements, taken, given[MOST];
-  size_t inputs, outputs, size, sizes[MOST];
+static Tensors outputs_of(Handle signature, Handle net) {
+  Tensors made;
+  Handle tensor, requirements;
   const char *name;
-  CALL((int, const void *, Handle *), LiteRtCreateEnvironment, 0, NULL, &environment);
-  CALL((Handle, const char *, Handle *), LiteRtCreateModelFromFile, environment, argv[2], &model);
-  Handle net = compiled(model);
-  CALL((Handle, size_t, Handle *), LiteRtGetModelSignature, model, 0, &signature);
-  CALL((Handle, size_t *), LiteRtGetNumSignatureInputs, signature, &inputs);
-  CALL((Handle, size_t *), LiteRtGetNumSignatureOutputs, signature, &outputs);
-  need(inputs == 1 && outputs > 0 && outputs <= MOST, "finding one input and 1 to 64 outputs");
-
-  CALL((Handle, size_t, Handle *), LiteRtGetSignatureInputTensorByIndex, signature, 0, &tensor);
-  CALL((Handle, size_t, size_t, Handle *), LiteRtGetCompiledModelInputBufferRequirements, net, 0, 0, &requirements);
-  taken = buffer_for(tensor, requirements, &size);
-  size_t largest = size;
-  for (size_t i = 0; i < outputs; i++) {
+  CALL((Handle, size_t *), LiteRtGetNumSignatureOutputs, signature, &made.count);
+  need(made.count > 0 && made.count <= MOST, "finding 1 to 64 outputs");
+  for (size_t i = 0; i < made.count; i++) {
     CALL((Handle, size_t, Handle *), LiteRtGetSignatureOutputTensorByIndex, signature, i, &tensor);
     CALL((Handle, size_t, size_t, Handle *), LiteRtGetCompiledModelOutputBufferRequirements, net, 0, i, &requirements);
     CALL((Handle, size_t, const char **), LiteRtGetSignatureOutputName, signature, i, &name);
-    given[i] = buffer_for(tensor, requirements, &sizes[i]);
-    printf("output %zu %s\n", sizes[i], name);
-    if (sizes[i] > largest) largest = sizes[i];
+    made.buffers[i] = buffer_for(tensor, requirements, &made.sizes[i]);
+    printf("output %zu %s\n", made.sizes[i], name);
   }
+  return made;
+}
 
-  FILE *in = fopen(argv[3], "rb"), *out = fopen(argv[4], "wb");
-  void *bytes = malloc(largest);
-  need(in && out && bytes, "opening the files of tensors");
-  size_t read;
-  while ((read = fread(bytes, 1, size, in)) == size) {
-    copy(taken, WRITE, bytes, size);
-    CALL((Handle, size_t, size_t, Handle *, size_t, Handle *), LiteRtRunCompiledModel, net, 0, inputs, &taken, outputs,
-         given);
-    for (size_t i = 0; i < outputs; i++) {
-      copy(given[i], READ, bytes, sizes[i]);
-      need(fwrite(bytes, 1, sizes[i], out) == sizes[i], "writing an output");
-    }
+/* Between a file and a buffer; whether all of it went. */
+static int copy(Handle buffer, int mode, FILE *file, size_t size) {
+  void *address;
+  CALL((Handle, void **, int), LiteRtLockTensorBuffer, buffer, &address, mode);
+  size_t done = mode == WRITE ? fread(address, 1, size, file) : fwrite(address, 1, size, file);
+  CALL((Handle), LiteRtUnlockTensorBuffer, buffer);
+  return done == size;
+}
+
+static void run(const char *file, const char *given_at, const char *got_at) {
+  Handle model, signature;
+  CALL((Handle, const char *, Handle *), LiteRtCreateModelFromFile, environment, file, &model);
+  Handle net = compiled(model);
+  CALL((Handle, size_t, Handle *), LiteRtGetModelSignature, model, 0, &signature);
+  Tensors taken = inputs_of(signature, net), given = outputs_of(signature, net);
+  Run invoke = (Run)entry("LiteRtRunCompiledModel");
+
+  FILE *in = fopen(given_at, "rb"), *out = fopen(got_at, "wb");
+  need(in && out, "opening the files of tensors");
+  for (int next = getc(in); next != EOF; next = getc(in)) {
+    ungetc(next, in);
+    for (size_t i = 0; i < taken.count; i++)
+      need(copy(taken.buffers[i], WRITE, in, taken.sizes[i]), "reading whole images");
+    getpgid(START);
+    int failed = invoke(net, 0, taken.count, taken.buffers, given.count, given.buffers);
+    getpgid(STOP);
+    need(!failed, "LiteRtRunCompiledModel");
+    for (size_t i = 0; i < given.count; i++)
+      need(copy(given.buffers[i], READ, out, given.sizes[i]), "writing an output");
   }
-  need(read == 0, "reading whole images");
   need(fclose(out) == 0, "writing the outputs");
+  fclose(in);
+  for (size_t i = 0; i < taken.count; i++) DESTROY(LiteRtDestroyTensorBuffer, taken.buffers[i]);
+  for (size_t i = 0; i < given.count; i++) DESTROY(LiteRtDestroyTensorBuffer, given.buffers[i]);
+  DESTROY(LiteRtDestroyCompiledModel, net);
+  DESTROY(LiteRtDestroyModel, model);
+}
+
+int main(int argc, char **argv) {
+  need(argc >= 5 && argc % 3 == 2, "runner LIBRARY MODEL IN OUT...: reading the arguments");
+  library = dlopen(argv[1], RTLD_NOW);
+  if (!library) return fprintf(stderr, "%s\n", dlerror()), 1;
+  CALL((int, const void *, Handle *), LiteRtCreateEnvironment, 0, NULL, &environment);
+  for (int i = 2; i < argc; i += 3) {
+    printf("model %s\n", argv[i]);
+    fflush(stdout); /* a crash leaves no time for it */
+    run(argv[i], argv[i + 1], argv[i + 2]);
+  }
   return 0;
 }

@@ -1,16 +1,21 @@
-/* Runs a .tflite file by TensorFlow Lite's C library, which has XNNPACK on no 32-bit ARM: its builtin kernels.
+/* Runs .tflite files by TensorFlow Lite's C library, which has XNNPACK on no 32-bit ARM: its builtin kernels.
 
-   runner LIBRARY MODEL IN OUT
+   runner LIBRARY MODEL IN OUT [MODEL IN OUT]...
 
-   IN holds raw input tensors, any number of images one after the other; OUT gets every image's output tensors. For each
-   output a line `output BYTES NAME` goes to standard output, in OUT's order. Exit code 1 and a line on standard error
-   tell of a failure. The prototypes are those of tensorflow/lite/c/c_api.h, version 2.17. */
+   IN holds raw inputs, any number of images one after the other, of each all input tensors in the file's order; OUT gets
+   every image's output tensors. For each model a line `model MODEL` goes to standard output before it is opened, then
+   for each output a line `output BYTES NAME`, in OUT's order. Exit code 1 and a line on standard error tell of a
+   failure. Each inference stands between the markers of icount.c. The prototypes are those of
+   tensorflow/lite/c/c_api.h, version 2.17. */
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#define MOST 64 /* outputs */
+#define MOST 64 /* inputs, outputs */
+#define START 0x7EED0001
+#define STOP 0x7EED0002
 
 static void *library;
 
@@ -33,41 +38,58 @@ typedef int (*Count)(const void *);
 typedef void *(*Nth)(const void *, int);
 typedef size_t (*Size)(const void *);
 typedef int (*Step)(void *);
+typedef void (*Delete)(void *);
 
-int main(int argc, char **argv) {
-  need(argc == 5, "runner LIBRARY MODEL IN OUT: reading the arguments");
-  library = dlopen(argv[1], RTLD_NOW);
-  if (!library) return fprintf(stderr, "%s\n", dlerror()), 1;
-
-  void *model = CALL(void *(*)(const char *), TfLiteModelCreateFromFile, argv[2]);
+static void run(const char *file, const char *given_at, const char *got_at) {
+  void *model = CALL(void *(*)(const char *), TfLiteModelCreateFromFile, file);
   need(model != NULL, "TfLiteModelCreateFromFile");
   void *options = CALL(void *(*)(void), TfLiteInterpreterOptionsCreate);
   CALL(void (*)(void *, int), TfLiteInterpreterOptionsSetNumThreads, options, 1);
   void *net = CALL(void *(*)(const void *, const void *), TfLiteInterpreterCreate, model, options);
   need(net != NULL, "TfLiteInterpreterCreate");
   need(CALL(Step, TfLiteInterpreterAllocateTensors, net) == 0, "TfLiteInterpreterAllocateTensors");
-  need(CALL(Count, TfLiteInterpreterGetInputTensorCount, net) == 1, "finding one input");
+  int inputs = CALL(Count, TfLiteInterpreterGetInputTensorCount, net);
   int outputs = CALL(Count, TfLiteInterpreterGetOutputTensorCount, net);
-  need(outputs > 0 && outputs <= MOST, "finding 1 to 64 outputs");
+  need(inputs > 0 && inputs <= MOST && outputs > 0 && outputs <= MOST, "finding 1 to 64 inputs and outputs");
 
   Get data = (Get)entry("TfLiteTensorData");
   Size size = (Size)entry("TfLiteTensorByteSize");
-  void *taken = CALL(Nth, TfLiteInterpreterGetInputTensor, net, 0);
-  void *given[MOST];
+  Step invoke = (Step)entry("TfLiteInterpreterInvoke");
+  void *taken[MOST], *given[MOST];
+  for (int i = 0; i < inputs; i++) taken[i] = CALL(Nth, TfLiteInterpreterGetInputTensor, net, i);
   for (int i = 0; i < outputs; i++) {
     given[i] = CALL(Nth, TfLiteInterpreterGetOutputTensor, net, i);
     printf("output %zu %s\n", size(given[i]), CALL(const char *(*)(const void *), TfLiteTensorName, given[i]));
   }
 
-  FILE *in = fopen(argv[3], "rb"), *out = fopen(argv[4], "wb");
+  FILE *in = fopen(given_at, "rb"), *out = fopen(got_at, "wb");
   need(in && out, "opening the files of tensors");
-  size_t read;
-  while ((read = fread(data(taken), 1, size(taken), in)) == size(taken)) {
-    need(CALL(Step, TfLiteInterpreterInvoke, net) == 0, "TfLiteInterpreterInvoke");
+  for (int next = getc(in); next != EOF; next = getc(in)) {
+    ungetc(next, in);
+    for (int i = 0; i < inputs; i++)
+      need(fread(data(taken[i]), 1, size(taken[i]), in) == size(taken[i]), "reading whole images");
+    getpgid(START);
+    int failed = invoke(net);
+    getpgid(STOP);
+    need(!failed, "TfLiteInterpreterInvoke");
     for (int i = 0; i < outputs; i++)
       need(fwrite(data(given[i]), 1, size(given[i]), out) == size(given[i]), "writing an output");
   }
-  need(read == 0, "reading whole images");
   need(fclose(out) == 0, "writing the outputs");
+  fclose(in);
+  CALL(Delete, TfLiteInterpreterDelete, net);
+  CALL(Delete, TfLiteInterpreterOptionsDelete, options);
+  CALL(Delete, TfLiteModelDelete, model);
+}
+
+int main(int argc, char **argv) {
+  need(argc >= 5 && argc % 3 == 2, "runner LIBRARY MODEL IN OUT...: reading the arguments");
+  library = dlopen(argv[1], RTLD_NOW);
+  if (!library) return fprintf(stderr, "%s\n", dlerror()), 1;
+  for (int i = 2; i < argc; i += 3) {
+    printf("model %s\n", argv[i]);
+    fflush(stdout); /* a crash leaves no time for it */
+    run(argv[i], argv[i + 1], argv[i + 2]);
+  }
   return 0;
 }

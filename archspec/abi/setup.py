@@ -1,9 +1,10 @@
-"""Puts what running ARM code takes into one folder: emulator, C libraries, runtimes, and the programs that drive them.
+"""Puts what running ARM code takes into one folder: emulator, C libraries, runtimes, the programs that drive them.
 
 debian/             the emulators with their own libraries, and the C libraries of the ABIs
 roots/CPU/          what a guest sees as /: its C library, and that CPU's files of /proc and /sys
 runtimes/ABI.so     the runtime
-runners/ABI         the program that drives it
+runners/ABI         the program that drives it; that of x86_64 is for other machines, and runs on their runtime
+icount.so           the emulator's plugin that counts instructions
 setup.json          the digest of the recipe, and the versions
 """
 
@@ -16,16 +17,17 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from archspec.abi import AbiError, fetch
 from archspec.abi.cpus import CPUS, overlay
-from archspec.abi.pins import PACKAGES, PACKAGES_SIZE, RUNTIMES, ZIG, Runtime
+from archspec.abi.pins import COUNTER, PACKAGES, PACKAGES_SIZE, RUNTIMES, X86_CPU, X86_SOURCE, X86_TARGET, ZIG
 
 RECORD = "setup.json"
+PLUGIN = "icount.so"
 LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")  # of the emulator itself, below debian/
 SOURCES = Path(__file__).parent
 UNUSED = ("ziglang/lib/libcxx", "ziglang/lib/libc/mingw", "ziglang/lib/libc/musl", "ziglang/lib/libc/wasi")
@@ -43,7 +45,8 @@ def default_cache() -> Path:
 def recipe() -> str:
     """A digest of all that decides what a cache holds; the versions of Debian's packages are not among it."""
     parts = [json.dumps([PACKAGES, asdict(ZIG), {abi: asdict(r) for abi, r in RUNTIMES.items()}], sort_keys=True)]
-    parts += [(SOURCES / runtime.source).read_text() for runtime in RUNTIMES.values()]
+    parts += [(SOURCES / name).read_text() for name in (COUNTER, *(r.source for r in RUNTIMES.values()))]
+    parts += [X86_TARGET, X86_CPU, X86_SOURCE]
     parts += [json.dumps(overlay(cpu)) for cpu in CPUS.values()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -55,6 +58,13 @@ def installed(cache: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("recipe") == recipe() else None
+
+
+def require(cache: Path) -> None:
+    """Raise AbiError where ARM code cannot be run, or not by this version."""
+    if not installed(cache):
+        what = "another version of archspec set up" if (cache / RECORD).is_file() else "nothing is set up in"
+        raise AbiError(f"{what} {cache} to run ARM code; `archspec setup-abi` does it")
 
 
 def setup(cache: Path, say: Say) -> bool:
@@ -103,7 +113,12 @@ def _fill(made: Path, scratch: Path, say: Say) -> Mapping[str, Any]:
     compiler = scratch / "zig" / ZIG.member
     compiler.chmod(0o755)
     for abi, runtime in RUNTIMES.items():
-        _compile(compiler, runtime, made / "runners" / abi, scratch / "compiled")
+        options = (*_for(runtime.target, runtime.cpu), "-o", str(made / "runners" / abi), "-ldl")
+        _compile(compiler, runtime.source, options, scratch / "compiled")
+    options = (*_for(X86_TARGET, X86_CPU), "-o", str(made / "runners" / "x86_64"), "-ldl")
+    _compile(compiler, X86_SOURCE, options, scratch / "compiled")
+    options = (*_for(X86_TARGET, X86_CPU), "-shared", "-fPIC", "-fvisibility=hidden", "-o", str(made / PLUGIN))
+    _compile(compiler, COUNTER, options, scratch / "compiled")
     for cpu in CPUS.values():
         _root(made / "roots" / cpu.name, RUNTIMES[cpu.abi].gnu, overlay(cpu))
     versions = {abi: runtime.version for abi, runtime in RUNTIMES.items()}
@@ -121,15 +136,17 @@ def _prune(debian: Path) -> None:
             file.unlink()
 
 
-def _compile(compiler: Path, runtime: Runtime, out: Path, cache: Path) -> None:
-    options = ["-target", runtime.target, f"-mcpu={runtime.cpu}", "-O2", "-s", "-o", str(out)]
+def _for(target: str, cpu: str) -> tuple[str, ...]:
+    return "-target", target, f"-mcpu={cpu}", "-O2", "-s"
+
+
+def _compile(compiler: Path, source: str, options: Sequence[str], cache: Path) -> None:
     ran = subprocess.run(
-        [compiler, "cc", *options, SOURCES / runtime.source, "-ldl"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        [compiler, "cc", SOURCES / source, *options], stdin=subprocess.DEVNULL, capture_output=True, text=True,
         env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)},
     )  # fmt: skip
     if ran.returncode:
-        raise AbiError(f"cannot compile {runtime.source}: {fetch.complaint(ran.stderr)}")
+        raise AbiError(f"cannot compile {source}: {fetch.complaint(ran.stderr)}")
 
 
 def _root(root: Path, gnu: str, files: Mapping[str, str]) -> None:

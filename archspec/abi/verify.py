@@ -1,56 +1,38 @@
-"""Replays golden inputs on every ABI of a build, and writes into its manifest what came of it."""
+"""Replays the golden images of a build on every ABI, and writes into its manifest what came of it."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from archspec import manifest
-from archspec.abi import AbiError, compare, golden
-from archspec.abi.compare import Difference
+from archspec.abi import AbiError, compare, opwise, rowwise
+from archspec.abi.built import Artifact, read_artifact, read_golden, read_manifest
+from archspec.abi.compare import Bound, Difference, FloatDifference
 from archspec.abi.cpus import CPUS, Cpu
+from archspec.abi.opwise import Ops
+from archspec.abi.rowwise import Row
 from archspec.abi.run import HOST, Answers, Place, emulated, host, run
-from archspec.abi.setup import installed
-from archspec.artifact import ArtifactError, TensorInfo, inspect_tflite
+from archspec.abi.setup import installed, require
 from archspec.files import write_whole
 
 Say = Callable[[str], None]
 Asked = dict[tuple[str, Place], Answers | str]
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A built file as the manifest has it, with golden images, those as it takes them, and its outputs and ops."""
-
-    abi: str
-    scheme: str
-    file: Path
-    sha256: str
-    contract: Mapping[str, Any]
-    images: NDArray[np.float32]
-    fed: NDArray[Any]
-    outputs: tuple[TensorInfo, ...]
-    ops: frozenset[str]
-
-    @property
-    def named(self) -> str:
-        return f"{self.abi} ({self.scheme})"
+Remote = tuple[str, Place]
+REFERENCE = host("reference")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one artifact did at one place, held against the golden answers.
+    """What one artifact did at one place, held against this machine's XNNPACK and against the float model.
 
-    Of an emulated CPU `closest` names this machine's kernels whose answers are most like it, and `closest_identical`
-    is the share of values that are theirs. `bound_lsb` is None where integers are only measured. `failed` says why
-    there is no answer.
+    Of another CPU `closest` names this machine's kernels whose answers are most like it, and `closest_identical` is the
+    share of values that are theirs. `bound` is None where answers are only measured. `ops` and `rows` are there for
+    builtin kernels and quantized files. `failed` says why there is no answer.
     """
 
     abi: str
@@ -58,85 +40,92 @@ class Result:
     cpu: str
     kernels: str
     difference: Difference | None
+    from_float: FloatDifference | None
     closest: str | None
     closest_identical: float | None
-    bound_lsb: int | None
+    bound: Bound | None
+    ops: Ops | None
+    rows: tuple[Row, ...]
     failed: str | None
 
     @property
     def good(self) -> bool:
-        return self.difference is not None and compare.in_bounds(self.difference, self.bound_lsb)
+        within = self.difference is not None and (self.bound is None or self.bound.holds(self.difference))
+        return within and (self.ops is None or self.ops.good)
+
+    def entry(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**asdict(self), "good": self.good}
 
 
-def verify(folder: Path, cache: Path, cpus: Sequence[str], max_lsb: int | None, say: Say) -> list[Result]:
+def verify(
+    folder: Path, cache: Path, cpus: Sequence[str], max_lsb: int | None, say: Say, remote: Remote | None = None
+) -> list[Result]:  # fmt: skip
     """Run every artifact of `folder` on this machine and on its ABI's CPUs; `cpus` are run besides the standard ones.
 
-    Golden images and answers that are not stored yet are stored. `max_lsb` bounds integers where equal bits
-    cannot be had, see `compare.bound`. Raises AbiError, OSError.
+    `remote` is an ABI and a machine of it, on which its artifacts are run besides. `max_lsb` bounds the integers of
+    whole files where equal bits cannot be had, see `compare.bound`. Raises AbiError, OSError.
     """
-    written = _manifest(folder)
-    file = folder / golden.NAME
-    stored = golden.read(file)
-    artifacts = [_artifact(folder, entry, stored) for entry in written["artifacts"]]
+    written = read_manifest(folder)
+    file, stored = read_golden(folder, written)
+    artifacts = [read_artifact(folder, entry, stored) for entry in written["artifacts"]]
     if not artifacts:
         raise AbiError(f"{folder}: the build holds no artifact")
+    if remote and remote[0] not in (artifact.abi for artifact in artifacts):
+        raise AbiError(f"the build holds no artifact for {remote[0]}, which is what {remote[1].cpu} runs")
     emulators = _emulators(artifacts, cache, cpus)
-    kept: golden.Arrays = {}
     asked: Asked = {}
     results: list[Result] = []
     for artifact in artifacts:
-        places = [*map(host, HOST), *(emulated(cpu, cache) for cpu in emulators[artifact.abi])]
-        answered = {place: _ask(artifact, place, asked, say) for place in places}
-        wanted = _golden(artifact, answered[places[0]], stored, kept, say)
-        results += _results(artifact, answered, wanted, max_lsb)
-    if set(kept) != set(stored):
-        write_whole(file, golden.packed(kept))
-        say(f"stored {file}: images, and the answers of this machine to them, for later runs")
+        places = [emulated(cpu, cache) for cpu in emulators[artifact.abi]]
+        places += [remote[1]] if remote and remote[0] == artifact.abi else []
+        results += _results(artifact, places, asked, max_lsb, say)
     written["verified"] = _record(file, artifacts, cache, results)
     write_whole(folder / manifest.NAME, manifest.text(written))
     return results
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    file = folder / manifest.NAME
-    try:
-        written = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(written["artifacts"], list) and isinstance(written["model"], str):
-            return dict(written)
-    except FileNotFoundError:
-        raise AbiError(f"{folder}: no {manifest.NAME} in it; name a folder that `archspec build` has made") from None
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise AbiError(f"{file} is no manifest of a build")
-
-
-def _artifact(folder: Path, entry: Mapping[str, Any], stored: golden.Arrays) -> Artifact:
-    try:
-        abi, scheme, contract, file = str(entry["abi"]), entry["scheme"], entry["input"], folder / entry["file"]
-        data = file.read_bytes()
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise AbiError(f"{file} is not the file that was built: its digest is another")
-        taken = inspect_tflite(data)
-        images = stored.get(golden.images_key(contract))
-        if images is None:
-            images = golden.make_images(contract)
-    except ArtifactError as error:
-        raise AbiError(f"{file}: {error}") from error
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise AbiError(f"{folder / manifest.NAME} is no manifest of a build") from error
-    if len(taken.inputs) != 1 or images.shape[1:] != taken.inputs[0].shape[1:]:
-        raise AbiError(f"{file} does not take the input that the manifest or {golden.NAME} says")
-    fed = golden.as_fed(images, taken.inputs[0])
-    ops = frozenset(use.op for use in taken.ops)
-    return Artifact(abi, scheme, file, taken.sha256, contract, images, fed, taken.outputs, ops)
-
-
 def _emulators(artifacts: Sequence[Artifact], cache: Path, more: Sequence[str]) -> dict[str, list[Cpu]]:
     """The CPUs to emulate for each ABI. Raises AbiError where they are not set up."""
     needed = {a.abi: [c for c in CPUS.values() if c.abi == a.abi and (c.standard or c.name in more)] for a in artifacts}
-    if any(needed.values()) and not installed(cache):
-        raise AbiError(f"nothing is set up in {cache} to run ARM code; `archspec setup-abi` does it")
+    if any(needed.values()):
+        require(cache)
     return needed
+
+
+# --- verifying
+
+
+def _results(
+    artifact: Artifact, places: Sequence[Place], asked: Asked, max_lsb: int | None, say: Say
+) -> list[Result]:  # fmt: skip
+    """What an artifact does on this machine and at `places`."""
+    here = {place: _ask(artifact, place, asked, say) for place in map(host, HOST)}
+    own = {place.kernels: got for place, got in here.items() if not isinstance(got, str)}
+    if "XNNPACK" not in own:
+        raise AbiError(f"{artifact.named} on this machine: {next(iter(here.values()))}")
+    if isinstance(lacking := here[REFERENCE], str):
+        say(f"{artifact.named}: not measured by the reference kernels of this machine, which lack an op: {lacking}")
+        del here[REFERENCE]
+    wanted = own["XNNPACK"]
+    for name in compare.constant(wanted):
+        say(f"warning: {artifact.named}: output {name} is the same everywhere, which proves little")
+    spread = compare.widest(compare.difference(got, wanted) for got in own.values())
+    results = []
+    for place, got in {**here, **{place: _ask(artifact, place, asked, say) for place in places}}.items():
+        bound = compare.bound(place in here, place.kernels, artifact.exactness, artifact.ops, spread, max_lsb)
+        result = _result(artifact, place, got, own, bound)
+        if place not in here and _doubtful(artifact, place, result):
+            result = _with_ops(artifact, place, result, say)
+        results.append(result)
+    return results
+
+
+def _doubtful(artifact: Artifact, place: Place, result: Result) -> bool:
+    """Whether ops are to be run by themselves: to hold builtin kernels to them, or to find the one that fails."""
+    if place.kernels == "builtin":
+        return artifact.scheme not in compare.FLOATS or not result.good
+    return result.failed is not None
 
 
 def _ask(artifact: Artifact, place: Place, asked: Asked, say: Say) -> Answers | str:
@@ -151,50 +140,41 @@ def _ask(artifact: Artifact, place: Place, asked: Asked, say: Say) -> Answers | 
     return asked[key]
 
 
-def _golden(
-    artifact: Artifact, first: Answers | str, stored: golden.Arrays, kept: golden.Arrays, say: Say
-) -> Answers:  # fmt: skip
-    """The golden answers to an artifact: those stored, else `first`. What is to be stored goes to `kept`."""
-    if isinstance(first, str):
-        raise AbiError(f"{artifact.named} on this machine: {first}")
-    keys = {info.name: golden.answer_key(artifact.sha256, info.name) for info in artifact.outputs}
-    wanted = {name: stored.get(key, first[name]) for name, key in keys.items()}
-    if any(wanted[name].shape != first[name].shape or wanted[name].dtype != first[name].dtype for name in keys):
-        raise AbiError(f"{golden.NAME} holds answers of another shape; without it the next run stores another one")
-    for name in compare.constant(wanted):
-        say(f"warning: {artifact.named}: output {name} is the same everywhere, which proves little")
-    kept[golden.images_key(artifact.contract)] = artifact.images
-    kept.update({keys[name]: answer for name, answer in wanted.items()})
-    return wanted
+def _result(
+    artifact: Artifact, place: Place, got: Answers | str, own: Mapping[str, Answers], bound: Bound | None
+) -> Result:  # fmt: skip
+    at = (artifact.abi, artifact.scheme, place.cpu, place.kernels)
+    if isinstance(got, str):
+        return Result(*at, None, None, None, None, bound, None, (), got)
+    closest, share = None, None
+    if place.cpu != host(place.kernels).cpu:
+        share, closest = max((compare.difference(got, one).identical, kernels) for kernels, one in own.items())
+    floats = compare.from_float(got, artifact.outputs, artifact.floats)
+    return Result(*at, compare.difference(got, own["XNNPACK"]), floats, closest, share, bound, None, (), None)
 
 
-def _results(
-    artifact: Artifact, answered: Mapping[Place, Answers | str], wanted: Answers, max_lsb: int | None
-) -> list[Result]:
-    own = {p.kernels: got for p, got in answered.items() if p.cpu not in CPUS and not isinstance(got, str)}
-    spread = max(compare.difference(got, wanted).max_lsb or 0 for got in own.values())
-    results = []
-    for place, got in answered.items():
-        bound = compare.bound(place.cpu, place.kernels, artifact.ops, spread, max_lsb)
-        at = (artifact.abi, artifact.scheme, place.cpu, place.kernels)
-        if isinstance(got, str):
-            results.append(Result(*at, None, None, None, bound, got))
-            continue
-        closest, share = None, None
-        if place.cpu in CPUS:
-            share, closest = max((compare.difference(got, one).identical, kernels) for kernels, one in own.items())
-        results.append(Result(*at, compare.difference(got, wanted), closest, share, bound, None))
-    return results
+def _with_ops(artifact: Artifact, place: Place, result: Result, say: Say) -> Result:
+    """A result with the ops by themselves, and the rows where the whole has an answer."""
+    say(f"{artifact.named}: op by op on {place.cpu}")
+    limit = compare.OP if place.kernels == "builtin" else compare.ANY
+    with tempfile.TemporaryDirectory(prefix="archspec-") as scratch:
+        try:
+            parts = opwise.take_apart(artifact.data, artifact.fed[:1], artifact.rows, Path(scratch))
+            ops = opwise.judged(parts, opwise.by_itself(place, parts), limit)
+            rows = () if result.failed or ops.failed else rowwise.by_row(place, parts)
+        except AbiError as error:
+            return replace(result, failed=result.failed or str(error))
+    return replace(result, ops=ops, rows=rows)
 
 
 def _record(file: Path, artifacts: Sequence[Artifact], cache: Path, results: Sequence[Result]) -> dict[str, Any]:
-    """What the manifest says of a verification; `file` holds the golden images and answers."""
+    """What the manifest says of a verification; `file` holds the golden images."""
     setup = installed(cache) or {}
     return {
-        "golden": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
-        "images": max((len(a.images) for a in artifacts), default=0),
+        "golden": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "images": max((len(a.fed) for a in artifacts), default=0),
         "runtimes": setup.get("runtimes", {}),
         "emulator": next((p for p in setup.get("packages", ()) if p.startswith("qemu-user ")), None),
         "good": all(result.good for result in results),
-        "results": [{**asdict(result), "good": result.good} for result in results],
+        "results": [result.entry() for result in results],
     }

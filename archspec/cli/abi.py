@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
-from importlib.util import find_spec
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ import typer
 from archspec.abi import AbiError
 from archspec.abi.cpus import CPUS
 from archspec.cli.app import app
-from archspec.cli.common import FINDINGS, USAGE, JsonOption, fail
+from archspec.cli.common import FINDINGS, USAGE, JsonOption, ended_by_signals, fail, need
 from archspec.files import reason
 
 if TYPE_CHECKING:
@@ -53,34 +53,77 @@ def verify(
         int | None,
         typer.Option("--max-lsb", min=0, metavar="N", help="How far int8 may be off where equal bits cannot be had."),
     ] = None,
+    runner: Annotated[
+        str | None,
+        typer.Option(
+            "--runner", metavar="COMMAND", help='Run on a machine of yours too: "ssh user@host", "adb shell".'
+        ),
+    ] = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay golden inputs on the ABI of every artifact, and compare the answers with this machine's."""
+    """Replay golden images on the ABI of every artifact; compare the answers with this machine's and the float model's.
+
+    Where equal bits cannot be had, every op is held against this machine's by itself.
+    """
     for name in cpu or ():
         if name not in CPUS:
             fail(f"--cpu {name}: none of {', '.join(CPUS)}", USAGE)
-    for module in ("ai_edge_litert", "PIL"):
-        if find_spec(module) is None:
-            fail(f"this command needs {module}: pip install 'archspec-compiler[cpu]'", USAGE)
+    need("ai_edge_litert", "PIL")
+    from archspec.abi.remote import connected
     from archspec.abi.setup import default_cache
     from archspec.abi.verify import verify as replay
 
+    where = (cache or default_cache()).absolute()
     try:
-        results = replay(folder, (cache or default_cache()).absolute(), cpu or (), max_lsb, _say)
+        # however it ends, what was copied to another machine goes
+        with ended_by_signals(), connected(runner, where, _say) if runner is not None else nullcontext() as remote:
+            results = replay(folder, where, cpu or (), max_lsb, _say, remote)
     except AbiError as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or folder}: {reason(error).lower()}")
-    print(json.dumps([{**asdict(r), "good": r.good} for r in results], indent=2) if as_json else _table(results))
+    print(json.dumps([r.entry() for r in results], indent=2) if as_json else _text(results))
     bad = [result for result in results if not result.good]
     for r in bad:
-        _say(f"error: {r.abi} ({r.scheme}) on {r.cpu}, {r.kernels} kernels: {r.failed or 'out of bounds'}")
+        for why in _complaints(r):
+            _say(f"error: {r.abi} ({r.scheme}) on {r.cpu}, {r.kernels} kernels: {why}")
     if bad:
         raise typer.Exit(FINDINGS)
 
 
-def _table(results: list[Result]) -> str:
+def _complaints(r: Result) -> list[str]:
+    whole = [r.failed] if r.failed else [] if r.difference and r.bound is None else _beyond(r)
+    return [*whole, *((*r.ops.failed, *r.ops.beyond) if r.ops else ())]
+
+
+def _beyond(r: Result) -> list[str]:
+    return [] if r.difference and r.bound and r.bound.holds(r.difference) else ["out of bounds"]
+
+
+def _text(results: Sequence[Result]) -> str:
+    """The table, and below it what ops and rows tell."""
+    from archspec.abi.rowwise import words
+
+    said = []
+    for r in results:
+        if r.ops is None:
+            continue
+        ops = r.ops
+        amounts = [f"{ops.max_lsb} LSB"] if ops.max_lsb is not None else []
+        amounts += [f"{100 * ops.relative:.2g} % of the greatest value"] if ops.relative is not None else []
+        off = f"at most {' or '.join(amounts)} off" if amounts else "without an answer"
+        where = f", {ops.farthest}" if ops.farthest else ""
+        lines = [f"{ops.ops} ops by themselves are {off}{where}", *(words(r.rows) if r.rows else ())]
+        said += [
+            "",
+            f"{r.abi} ({r.scheme}) on {r.cpu}, against the builtin kernels of this machine:",
+            *(f"  {line}" for line in lines),
+        ]
+    return "\n".join([_table(results), *said])
+
+
+def _table(results: Sequence[Result]) -> str:
     from archspec.table import table
 
     def share(value: float | None) -> str:
@@ -88,15 +131,18 @@ def _table(results: list[Result]) -> str:
 
     lines = []
     for r in results:
-        far = r.difference
+        far, told = r.difference, r.from_float
         off = "" if far is None or far.max_difference is None else f"{far.max_difference:.3g}"
-        bound = "" if off else r.bound_lsb
+        bound = "" if off or r.bound is None else r.bound.lsb
         said = "failed" if r.failed else "good" if r.good else "out of bounds"
-        identical = share(far.identical if far else None)
+        floats = "" if told is None else f"{told.mean:.3g}" if told.mean_lsb is None else f"{told.mean_lsb:.3g} LSB"
         closest = f"{share(r.closest_identical)} of {r.closest}" if r.closest else ""
-        lines.append((r.abi, r.scheme, r.cpu, r.kernels, identical, far and far.max_lsb, off, bound, closest, said))
-    header = ("ABI", "scheme", "run on", "kernels", "identical", "max LSB", "max difference", "bound", "closest", "")
-    return table(header, lines).rstrip("\n")
+        identical = share(far.identical if far else None)
+        lines.append(
+            (r.abi, r.scheme, r.cpu, r.kernels, identical, far and far.max_lsb, off, bound, floats, closest, said)
+        )
+    header = ("ABI", "scheme", "run on", "kernels", "identical", "max LSB", "max difference", "bound", "mean off float")
+    return table((*header, "closest", ""), lines).rstrip("\n")
 
 
 def _say(line: str) -> None:
