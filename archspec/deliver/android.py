@@ -1,0 +1,77 @@
+"""The folder that an Android engineer copies into an app: assets by ABI, sources, and how to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from archspec.artifact import inspect_tflite
+from archspec.deliver import snippets
+from archspec.deliver.labels import FILE as LABELS
+from archspec.deliver.labels import labels_text
+from archspec.photo import InputContract
+
+FOLDER = "android"
+README = "README.txt"
+LITERT = "2.3.0"  # of com.google.ai.edge.litert; what artifacts are verified with (ai-edge-litert in pyproject.toml)
+
+
+class DeliveryError(Exception):
+    """Artifacts that cannot be served by one folder."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What an app gets: for each ABI the .tflite file's bytes and what it is to be fed, and the labels."""
+
+    model: str
+    files: Mapping[str, bytes]
+    inputs: Mapping[str, InputContract]
+    labels: tuple[str, ...] = ()
+
+
+def layout(delivery: Delivery) -> dict[str, bytes | str]:
+    """The files of `android/`, by their path in it. ABIs with the same bytes share one asset.
+
+    Raises DeliveryError where the ABIs' inputs differ (their variants say so), ArtifactError for a broken file.
+    """
+    contracts = {delivery.inputs[abi] for abi in delivery.files}
+    if len(contracts) != 1:
+        raise DeliveryError(f"{', '.join(delivery.files)} are fed {len(contracts)} different inputs, not the same one")
+    (contract,) = contracts
+    model, assets = delivery.model, _assets(delivery)
+    found: dict[str, bytes | str] = {README: _readme(delivery, assets)}
+    found |= {f"src/main/assets/{path}": delivery.files[abi] for abi, path in assets.items()}
+    if delivery.labels:
+        found[f"src/main/assets/{model}/{LABELS}"] = labels_text(delivery.labels)
+    sources = {"java/archspec": snippets.java(model, contract, assets), "cpp": snippets.cpp(model, contract)}
+    found |= {f"src/main/{folder}/{name}": text for folder, texts in sources.items() for name, text in texts.items()}
+    return found
+
+
+def _assets(delivery: Delivery) -> dict[str, str]:
+    """ABI -> asset. One of several equal files is there, by its first ABI's name."""
+    first: dict[bytes, str] = {}
+    return {abi: f"{delivery.model}/{first.setdefault(data, abi)}.tflite" for abi, data in delivery.files.items()}
+
+
+def _readme(delivery: Delivery, assets: Mapping[str, str]) -> str:
+    served: dict[str, list[str]] = {}
+    for abi, path in assets.items():
+        served.setdefault(path.rpartition("/")[2], []).append(abi)
+    files = [f"{file} for {_and(abis)}" for file, abis in served.items()] + ([LABELS] if delivery.labels else [])
+    outputs = inspect_tflite(next(iter(delivery.files.values()))).outputs
+    answers = [f'  answers["{info.name}"]  // {"×".join(str(n) for n in info.shape[1:])}' for info in outputs]
+    scores = [info.name for info in outputs if info.shape[1:] == (len(delivery.labels),)]
+    if scores:
+        answers += [
+            f'  val labels = assets.open("{delivery.model}/{LABELS}").bufferedReader().readLines()',
+            f'  labels[answers.getValue("{scores[0]}").withIndex().maxByOrNull {{ it.value }}!!.index]',
+        ]
+    return snippets.fill(
+        README, delivery.model, files=("\n" + " " * 29).join(files), litert=LITERT, answers="\n".join(answers),
+    )  # fmt: skip
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
