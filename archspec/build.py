@@ -5,121 +5,42 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from archspec import calibration, jobs, manifest
-from archspec.analysis import Document, Network, network
-from archspec.calibration import Calibration
-from archspec.cost import cost
+from archspec.abi import golden
+from archspec.budget import exceeded
+from archspec.deliver.android import FOLDER as APP
+from archspec.deliver.labels import FILE as LABELS
+from archspec.deliver.labels import labels_text
+from archspec.delivery import app_files, contract_of
 from archspec.failures import Failure, row_named_in
 from archspec.files import reason, write_all
-from archspec.graph import cut
-from archspec.passes import PLAIN, fold_batch_norm, form_for
+from archspec.order import Order, Say, save_images
+from archspec.photo import InputContract
 from archspec.process import Ended, JobError, because, complaint, worker
-from archspec.spec import ABIS, CALIBRATED, Target
+from archspec.spec import ABIS
 
 FILE = "model.tflite"  # of every ABI, in a folder of its own
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to build: the network, the conversions of its targets, weights, the folder.
-
-    `networks` and `calibrations` hold what the conversions need, by variant.
-    """
-
-    network: Network
-    source: jobs.Network
-    conversions: tuple[jobs.Conversion, ...]
-    networks: Mapping[str | None, Network]
-    calibrations: Mapping[str | None, Calibration]
-    weights: manifest.Weights | None
-    folder: Path
 
 
 @dataclass
 class _Work:
-    """Alive inside `build` only: what is made and what has failed, by the conversions' keys."""
+    """Alive inside `build` only: what is made and what has failed, by the conversions' keys, and over budget by ABI."""
 
     order: Order
     say: Say
     facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
+    over: dict[str, Failure] = field(default_factory=dict)  # by ABI: over budget
 
     @property
     def left(self) -> tuple[jobs.Conversion, ...]:
         return tuple(c for c in self.order.conversions if c.key not in self.facts and c.key not in self.failed)
-
-
-def plan(
-    networks: Mapping[str | None, Network], targets: Mapping[str, Target], source: jobs.Network, passes: bool
-) -> tuple[jobs.Conversion, ...]:
-    """One conversion for all targets that ask for the same file. A variant or outputs of the caller's own win.
-
-    `networks` holds those of the targets by variant. Without `passes` they are converted in the form they have.
-    """
-    asked: dict[jobs.Conversion, list[str]] = {}
-    for abi, target in targets.items():
-        variant, outputs = source.variant or target.variant, () if source.outputs else target.outputs
-        graph = networks[variant].graph
-        conversion = jobs.Conversion(
-            key="",
-            scheme=target.quantize,
-            border=target.border,
-            variant=variant,
-            abis=(),
-            images="",
-            form=form_for(abi, cut(graph, outputs) if outputs else graph) if passes else PLAIN,
-            outputs=outputs,
-            float_rows=target.float_rows,
-            int16_rows=target.int16_rows,
-            min_runtime=target.min_runtime,
-        )
-        asked.setdefault(conversion, []).append(abi)
-    variants = list(dict.fromkeys(c.variant for c in asked))
-    chosen = sorted(asked.items(), key=lambda item: item[0].scheme != "none")  # float first: it is the quickest
-    return tuple(
-        replace(c, key=f"{i}.tflite", abis=tuple(served), images=f"{variants.index(c.variant)}.npy")
-        for i, (c, served) in enumerate(chosen)
-    )
-
-
-def order(
-    doc: Document, source: jobs.Network, weights: Path | None, out: Path, pictures: Path | None, say: Say,
-    *, passes: bool = True,
-) -> Order:  # fmt: skip
-    """What a spec's targets ask for, below the folder `out`. `pictures` is a folder of them, to calibrate on.
-
-    Without `passes` networks are not brought into a form for deployment. Raises SpecError, CalibrationError, and
-    OSError where there are no such weights.
-    """
-    main = _network(doc, source.variant, source.folded)
-    targets = main.graph.head.targets
-    digest = manifest.weights_at(weights) if weights else None
-    variants = dict.fromkeys(source.variant or target.variant for target in targets.values())
-    networks = {which: main if which == source.variant else _network(doc, which, source.folded) for which in variants}
-    conversions = plan(networks, targets, source, passes)
-    integer = {c.variant for c in conversions if c.scheme in CALIBRATED}
-    calibrations = {
-        variant: calibration.choose(one.graph.head.input, pictures, weights is not None and variant in integer, say)
-        for variant, one in networks.items()
-    }
-    return Order(main, source, conversions, networks, calibrations, digest, out / main.graph.head.model)
-
-
-def _network(doc: Document, variant: str | None, folded: bool) -> Network:
-    """The network as it is built. Raises SpecError."""
-    one = network(doc, variant)
-    graph = fold_batch_norm(one.graph) if folded else one.graph
-    return replace(one, graph=graph, cost=cost(graph)) if folded else one
 
 
 def build(order: Order, say: Say) -> tuple[dict[str, Any], list[Failure]]:
@@ -132,12 +53,14 @@ def build(order: Order, say: Say) -> tuple[dict[str, Any], list[Failure]]:
     work = _Work(order, say)
     try:
         with tempfile.TemporaryDirectory(prefix="archspec-") as scratch:
-            _save_images(order, Path(scratch))
+            save_images(order, Path(scratch))
             _convert(work, scratch)
+            _hold_to_budgets(work, Path(scratch))
             made = {key: (Path(scratch) / key).read_bytes() for key in (jobs.KERAS, *work.facts)}
+            replayed = _golden(work, Path(scratch))
     except OSError as error:
         raise JobError(f"cannot work in {tempfile.gettempdir()}: {reason(error)}") from error
-    return _write(work, made), list(work.failed.values())
+    return _write(work, made, replayed), [*work.failed.values(), *work.over.values()]
 
 
 def _check_folder(folder: Path) -> None:
@@ -147,11 +70,6 @@ def _check_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
     if not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "no permission to write", str(there))
-
-
-def _save_images(order: Order, scratch: Path) -> None:
-    for conversion in order.conversions:
-        np.save(scratch / conversion.images, order.calibrations[conversion.variant].images)
 
 
 def _convert(work: _Work, scratch: str) -> None:
@@ -203,30 +121,74 @@ def _fail(work: _Work, conversion: jobs.Conversion, why: str, log: str) -> None:
     work.failed[conversion.key] = Failure(conversion.abis, conversion.scheme, why, row)
 
 
-def _write(work: _Work, made: Mapping[str, bytes]) -> dict[str, Any]:
+def _hold_to_budgets(work: _Work, scratch: Path) -> None:
+    """Fail the targets whose files cost more than they may; another target may serve the same file."""
+    targets = work.order.network.graph.head.targets
+    for conversion in work.order.conversions:
+        for abi in conversion.abis if conversion.key in work.facts else ():
+            contract = calibration.input_entry(work.order.networks[conversion.variant].graph.head.input)
+            facts = work.facts[conversion.key]
+            over = exceeded(targets[abi].budget, abi, scratch / conversion.key, facts, contract)
+            if over:
+                work.over[abi] = Failure((abi,), conversion.scheme, f"over budget: {'; '.join(over)}", None)
+
+
+def _golden(work: _Work, scratch: Path) -> bytes:
+    """The images that `archspec verify` replays, and what the float model answers to them."""
+    order = work.order
+    answers: dict[str | None, golden.Arrays] = {}
+    for conversion in order.conversions:
+        if conversion.key in work.facts:
+            told = golden.unpacked((scratch / conversion.answers).read_bytes())
+            answers.setdefault(conversion.variant, {}).update(told)
+    kept: golden.Arrays = {}
+    for variant, told in answers.items():
+        contract = calibration.input_entry(order.networks[variant].graph.head.input)
+        kept |= golden.stored(order.networks[variant].variant, contract, order.calibrations[variant].images, told)
+    return golden.packed(kept)
+
+
+def _write(work: _Work, made: Mapping[str, bytes], replayed: bytes) -> dict[str, Any]:
     """Write all files, the manifest last, and remove artifacts of an earlier build that are not of this one."""
     order, folder = work.order, work.order.folder
     entries: list[dict[str, Any]] = []
+    served: dict[str, bytes] = {}
+    contracts: dict[str, InputContract | None] = {}
     files: dict[Path | str, bytes | str] = {folder / jobs.KERAS: made[jobs.KERAS]}
     for conversion in order.conversions:
-        for abi in conversion.abis if conversion.key in work.facts else ():
-            files[folder / abi / FILE] = made[conversion.key]
+        for abi in (a for a in conversion.abis if conversion.key in work.facts and a not in work.over):
+            files[folder / abi / FILE] = served[abi] = made[conversion.key]
+            contracts[abi] = contract_of(order.networks[conversion.variant].graph.head)
             made_of, images = order.networks[conversion.variant], order.calibrations[conversion.variant]
             facts = work.facts[conversion.key]
-            entries.append(manifest.artifact(abi, f"{abi}/{FILE}", conversion.scheme, made_of, images, facts))
+            entries.append(manifest.artifact(abi, f"{abi}/{FILE}", conversion, made_of, images, facts))
     failed = [
         {"abi": abi, "scheme": f.scheme, "reason": f.reason, "row": f.row}
-        for f in work.failed.values()
+        for f in (*work.failed.values(), *work.over.values())
         for abi in f.abis
     ]
-    written = manifest.make(order.network, order.source, order.weights, entries, failed)
+    written = manifest.make(order.network, order.source, order.weights, entries, failed, replayed)
+    labels = next((c.labels for c in order.conversions if c.labels), ())
+    if labels:
+        files[folder / LABELS] = labels_text(labels)
+    in_app = app_files(order.network.graph.head, served, contracts, labels, work.say)
+    files |= {folder / path: content for path, content in in_app.items()}
+    files[folder / golden.NAME] = replayed
     files[folder / manifest.NAME] = manifest.text(written)
     for file in files:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     write_all(files)
-    for abi in ABIS:
-        if folder / abi / FILE not in files:
-            with suppress(OSError):
-                (folder / abi / FILE).unlink()
-                (folder / abi).rmdir()
+    _remove_others(folder, files)
     return written
+
+
+def _remove_others(folder: Path, files: Mapping[Path | str, bytes | str]) -> None:
+    """Remove what an earlier build left and this one does not have."""
+    old = [folder / abi / FILE for abi in ABIS] + [folder / LABELS]
+    old += [path for path in (folder / APP).rglob("*") if path.is_file()]
+    for path in old:
+        if path not in files:
+            with suppress(OSError):
+                path.unlink()
+                for parent in list(path.relative_to(folder).parents)[:-1]:
+                    (folder / parent).rmdir()

@@ -64,18 +64,16 @@ def row_named_in(text: str, graph: Graph) -> str | None:
     """The row whose layer a text names: of a line that tells an error, else the last one.
 
     Converter and runtime name an op by its path, `net_1/c1_conv_1/Relu`, Keras a layer as `'c1_conv' (of type Conv2D)`;
-    facts.check an output by its row's name.
+    what a file fails to be is said of a row (claims.py).
     """
     model = re.sub(r"\W", "_", graph.head.model)
-    layer = re.compile(
-        rf"(?<![\w./]){re.escape(model)}(?:_\d+)?/(\w+)|'(\w+)[\w.]*' \(of type |floats at output `(\w+)`"
-    )
+    layer = re.compile(rf"(?<![\w./]){re.escape(model)}(?:_\d+)?/(\w+)|'(\w+)[\w.]*' \(of type |\brow `([^`]+)`")
     rows = {node.name: row.name for row, node in graph.row_of()}
     last = None
     for line in text.splitlines():
-        for path, quoted, output in layer.findall(line):
+        for path, quoted, said in layer.findall(line):
             # TensorFlow numbers the layers that it traces
-            row = output or rows.get(quoted) or rows.get(re.sub(r"_\d+$", "", path)) or rows.get(path)
+            row = said or rows.get(quoted) or rows.get(re.sub(r"_\d+$", "", path)) or rows.get(path)
             if row and "error: " in line:
                 return row
             last = row or last

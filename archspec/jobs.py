@@ -34,8 +34,8 @@ class Conversion:
     """One file to make, named `key`: a scheme of a variant, and the ABIs that are served by it.
 
     `border` is the type of its inputs and outputs, `outputs` the rows it serves (none: the network's own), `form` the
-    form it is deployed in (see `passes`). `images` is an .npy beside it: the variant's calibration images, in model
-    units.
+    form it is deployed in (see `passes`), `labels` what the units of its classes' output are called.
+    `images` is an .npy beside it: the variant's calibration images, in model units.
     """
 
     key: str
@@ -49,11 +49,17 @@ class Conversion:
     float_rows: tuple[str, ...] = ()
     int16_rows: tuple[str, ...] = ()
     min_runtime: str | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> str:
+        """The file of what the float model answers to the first images, see abi/golden.py."""
+        return f"{self.key}.npz"
 
 
 @dataclass(frozen=True)
 class BuildJob:
-    """Make every conversion in `folder`, and model.keras where `keras` says so."""
+    """Make every conversion in `folder`, the float model's answers beside it, and model.keras where `keras` says so."""
 
     network: Network
     conversions: tuple[Conversion, ...]
@@ -61,6 +67,18 @@ class BuildJob:
     weights: str | None
     keras: bool
     task: str = "build"
+
+
+@dataclass(frozen=True)
+class RankJob:
+    """Rank the rows of the only conversion of `build` by the error that each adds.
+
+    Where there is a `most`, find the rows to be kept in float for an error of at most that.
+    """
+
+    build: BuildJob
+    most: float | None = None
+    task: str = "rank"
 
 
 @dataclass(frozen=True)
@@ -74,17 +92,48 @@ class ImportJob:
     task: str = "import"
 
 
-def encode(job: BuildJob | ImportJob) -> str:
+@dataclass(frozen=True)
+class TrainJob:
+    """Train a network by its recipe. What a run leaves goes to `folder`; paths of the recipe count from `root`.
+
+    `weights` is a file to begin with, `resume` continues from the run's last state. Of `workers` processes this is
+    number `worker`; each drives `devices` devices.
+    """
+
+    network: Network
+    folder: str
+    root: str
+    weights: str | None = None
+    resume: bool = False
+    worker: int = 0
+    workers: int = 1
+    devices: int = 1
+    task: str = "train"
+
+
+Job = BuildJob | ImportJob | RankJob | TrainJob
+
+
+def encode(job: Job) -> str:
     return json.dumps(asdict(job))
 
 
-def decode(text: str | bytes) -> BuildJob | ImportJob:
+def decode(text: str | bytes) -> Job:
     """The job that `encode` wrote."""
-    data: dict[str, Any] = json.loads(text)
+    return _decoded(json.loads(text))
+
+
+def _decoded(data: dict[str, Any]) -> Job:
+    if data["task"] == "rank":
+        build = _decoded(data["build"])
+        assert isinstance(build, BuildJob)
+        return RankJob(build, data["most"])
     lists = {name: tuple(data["network"][name]) for name in ("blocks", "outputs", "settings")}
     network = Network(**{**data["network"], **lists})
+    if data["task"] == "train":
+        return TrainJob(**{**data, "network": network})
     if data["task"] == "import":
         return ImportJob(network, data["source"], data["out"], tuple(data["maps"]))
-    several = ("outputs", "float_rows", "int16_rows", "abis")
+    several = ("outputs", "float_rows", "int16_rows", "abis", "labels")
     conversions = tuple(Conversion(**{**c, **{key: tuple(c[key]) for key in several}}) for c in data["conversions"])
     return BuildJob(network, conversions, data["folder"], data["weights"], data["keras"])

@@ -13,9 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from archspec.abi.golden import NAME as GOLDEN
 from archspec.analysis import Network
 from archspec.calibration import Calibration, input_entry
-from archspec.jobs import KERAS
+from archspec.jobs import KERAS, Conversion
 from archspec.jobs import Network as Source
 
 NAME = "manifest.json"
@@ -50,28 +51,42 @@ def weights_at(path: Path) -> Weights:
 
 
 def artifact(
-    abi: str, file: str, scheme: str, network: Network, calibration: Calibration, facts: Mapping[str, Any]
+    abi: str, file: str, conversion: Conversion, network: Network, calibration: Calibration, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One artifact's entry. It has an input contract of its own, for its target may ask for another variant."""
     return {
         "abi": abi,
         "file": file,
         "variant": network.variant,
-        "scheme": scheme,
+        "scheme": conversion.scheme,
+        "io": conversion.border,
+        "float_rows": list(conversion.float_rows),
+        "int16_rows": list(conversion.int16_rows),
+        "rows": [row.name for row in network.graph.rows],
         "input": input_entry(network.graph.head.input),
         "calibration": {
-            "source": calibration.source,
+            "source": _source(calibration, facts.get("calibrated")),
             "sha256": hashlib.sha256(calibration.images.tobytes()).hexdigest(),
         },
-        **facts,
+        **{key: value for key, value in facts.items() if key != "calibrated"},
     }
+
+
+def _source(calibration: Calibration, tensors: int | None) -> str:
+    """Where ranges come from; `tensors` counts those that trained ranges lack, None where there are no such ranges."""
+    if tensors is None:
+        return calibration.source
+    return f"trained ranges, and {calibration.source} for {tensors} tensors" if tensors else "trained ranges"
 
 
 def make(
     network: Network, source: Source, weights: Weights | None,
-    artifacts: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]],
+    artifacts: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]], golden: bytes,
 ) -> dict[str, Any]:  # fmt: skip
-    """The manifest as data. It holds no time and no machine, so that the same build gives the same text."""
+    """The manifest as data. It holds no time and no machine, so that the same build gives the same text.
+
+    `golden` is the content of golden.npz.
+    """
     head = network.graph.head
     return {
         "model": head.model,
@@ -87,6 +102,7 @@ def make(
         "keras": KERAS,
         "artifacts": list(artifacts),
         "failed": list(failed),
+        "golden": {"file": GOLDEN, "sha256": hashlib.sha256(golden).hexdigest()},
         "tools": versions(),
     }
 

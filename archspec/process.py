@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from archspec.failures import essence, last_words
-from archspec.jobs import BuildJob, Event, ImportJob, encode
+from archspec.jobs import Event, ImportJob, Job, RankJob, TrainJob, encode
 
 LOG_TAIL = 20_000  # bytes at the end of a worker's log that are looked through
 
@@ -35,9 +35,28 @@ class Ended:
     log: str
 
 
+@dataclass(frozen=True, eq=False)
+class Worker:
+    """A worker's process. Iterating gives its events as they come, then how it ended."""
+
+    process: subprocess.Popen[bytes]
+    lines: IO[bytes]
+    log: IO[bytes]
+
+    def __iter__(self) -> Iterator[Event | Ended]:
+        for line in self.lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # not ours: something wrote to the stream before the worker took it for itself
+            if isinstance(event, dict) and "event" in event:
+                yield event
+        yield Ended(in_words(self.process.wait()), tail(self.log.fileno(), 0))
+
+
 @contextlib.contextmanager
-def worker(job: BuildJob | ImportJob) -> Iterator[Iterator[Event | Ended]]:
-    """Start a worker on a job: its events as they come, then how it ended.
+def worker(job: Job, settings: Mapping[str, str] | None = None) -> Iterator[Worker]:
+    """Start a worker on a job. `settings` are added to its environment.
 
     The worker is killed when the block is left early, by an interrupt for one. Raises OSError where it cannot be
     started.
@@ -49,29 +68,19 @@ def worker(job: BuildJob | ImportJob) -> Iterator[Iterator[Event | Ended]]:
         with given.open("rb") as stdin, (Path(folder) / "log").open("w+b") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", START, *map(os.path.abspath, sys.path)],
-                stdin=stdin, stdout=subprocess.PIPE, stderr=log, env=_environment(folder),
+                stdin=stdin, stdout=subprocess.PIPE, stderr=log,
+                env=_environment(folder, isinstance(job, TrainJob)) | dict(settings or {}),
             )  # fmt: skip
             assert process.stdout is not None
             try:
-                yield _told(process, process.stdout, log)
+                yield Worker(process, process.stdout, log)
             finally:
                 process.kill()
                 process.wait()
                 process.stdout.close()
 
 
-def _told(process: subprocess.Popen[bytes], lines: IO[bytes], log: IO[bytes]) -> Iterator[Event | Ended]:
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # not ours: something wrote to the stream before the worker took it for itself
-        if isinstance(event, dict) and "event" in event:
-            yield event
-    yield Ended(in_words(process.wait()), tail(log.fileno(), 0))
-
-
-def answer(job: ImportJob) -> Event:
+def answer(job: ImportJob | RankJob) -> Event:
     """What a job of one step made. Raises JobError, OSError."""
     with worker(job) as told:
         for event in told:
@@ -102,15 +111,16 @@ def tail(log: int, start: int) -> str:
     return os.pread(log, size - start, start).decode(errors="replace")
 
 
-def _environment(folder: str) -> dict[str, str]:
-    """This process's, with TensorFlow on the CPU, where answers repeat; it and Keras as they come, and quiet."""
+def _environment(folder: str, gpu: bool) -> dict[str, str]:
+    """This process's; TensorFlow and Keras as they come, and quiet. Without `gpu` on the CPU, where answers repeat."""
     settings = {
-        "CUDA_VISIBLE_DEVICES": "-1",
         "KERAS_BACKEND": "tensorflow",
         "KERAS_HOME": folder,  # else Keras obeys the user's keras.json, or writes one
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TMPDIR": folder,  # what a killed process leaves behind goes with it
     }
+    if not gpu:
+        settings["CUDA_VISIBLE_DEVICES"] = "-1"
     return {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"} | settings
 
 

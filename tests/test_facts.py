@@ -1,7 +1,6 @@
 """What a build says of an artifact, on small files whose contents are known."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,39 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from archspec.artifact import Artifact, Island, TensorInfo, run_tflite
-from archspec.facts import ClaimError, check, difference, facts, finite
+from archspec.analysis import document, network
+from archspec.artifact import run_tflite
+from archspec.claims import Claim, ClaimError
+from archspec.diagnostics import Source
+from archspec.facts import difference, facts, finite
+from archspec.graph import Graph
+from archspec.quantize.borders import named
 
 Floats = NDArray[np.float32]
 IMAGES: Floats = np.random.default_rng(0).uniform(0, 1, (3, 32, 48, 3)).astype(np.float32)
+
+
+SPEC = """\
+archspec: 1
+model: edges
+input: {size: [32, 48, 3], range: [0, 1]}
+layers:
+- Logits: {depth: 1, name: fuse}
+- Logits: {depth: 1, from: input, name: side}
+outputs: [OUTPUTS]
+"""
+
+
+def graph(*outputs: str) -> Graph:
+    """The rows of make_tflite.py's files."""
+    text = SPEC.replace("OUTPUTS", ", ".join(outputs))
+    if "fuse" not in outputs:
+        text = text.replace("- Logits: {depth: 1, name: fuse}\n", "")
+    return network(document(Source("edges.yaml", text))).graph
+
+
+def claim(scheme: str, border: str, *outputs: str) -> Claim:
+    return Claim(graph(*(outputs or ("side", "fuse"))), scheme, border)
 
 
 def reference() -> dict[str, Floats]:
@@ -24,7 +51,7 @@ def reference() -> dict[str, Floats]:
 
 def test_facts_of_an_int8_file(tflite: Path) -> None:
     data = (tflite / "edges_int8.tflite").read_bytes()
-    found = facts(data, "int8", IMAGES, reference())
+    found = facts(data, claim("int8", "int8"), IMAGES, reference())
     assert (found["bytes"], found["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     assert [info["name"] for info in found["outputs"]] == ["side", "fuse"], "the order asked for"
     assert [info["name"] for info in found["inputs"]] == ["image"]
@@ -42,52 +69,48 @@ def test_facts_of_an_int8_file(tflite: Path) -> None:
 
 
 def test_facts_of_a_float_file(tflite: Path) -> None:
-    found = facts((tflite / "edges_float.tflite").read_bytes(), "none", IMAGES, reference())
+    found = facts((tflite / "edges_float.tflite").read_bytes(), claim("none", "float32"), IMAGES, reference())
     assert found["float_islands"] is None
     assert found["difference"]["fuse"]["max"] < 1e-5
     assert found["difference"]["fuse"]["max_lsb"] is None
 
 
 @pytest.mark.parametrize(
-    ("file", "scheme", "message"),
+    ("file", "scheme", "border", "message"),
     [
-        ("edges_float", "int8", "not int8: `image` is float32"),
-        ("edges_border", "int8", "not int8: `image` is float32"),
-        ("edges_int8", "none", "not none: `image` is int8"),
-        ("classes_int8", "int8", "outputs logits instead of side, fuse"),
+        ("edges_float", "int8", "int8", "not int8: `image` is float32 instead of int8"),
+        ("edges_border", "int8", "int8", "not int8: `image` is float32 instead of int8"),
+        ("edges_int8", "none", "float32", "not none: `image` is int8 instead of float32"),
+        ("classes_int8", "int8", "int8", "outputs logits instead of side, fuse"),
+        ("edges_float", "float16", "float32", "not float16: CONV_2D has float32 weights at row `side`"),
+        ("edges_float", "dynamic", "float32", "not dynamic: no layer has 8-bit weights"),
+        ("edges_border", "none", "float32", "not none: QUANTIZE handles int8 at .+"),
+        (
+            "edges_float",
+            "int8",
+            "float32",
+            "not int8: CONV_2D handles floats at row `side`; name the row .*",
+        ),
     ],
 )
-def test_a_file_that_is_not_what_it_claims(tflite: Path, file: str, scheme: str, message: str) -> None:
+def test_a_file_that_is_not_what_it_claims(tflite: Path, file: str, scheme: str, border: str, message: str) -> None:
+    data = named((tflite / f"{file}.tflite").read_bytes())
     with pytest.raises(ClaimError, match=f"^{message}$"):
-        facts((tflite / f"{file}.tflite").read_bytes(), scheme, IMAGES, reference())
+        facts(data, claim(scheme, border), IMAGES, reference())
+
+
+def test_floats_that_are_asked_for_at_the_border_are_no_island(tflite: Path) -> None:
+    data = (tflite / "edges_border.tflite").read_bytes()
+    found = facts(data, claim("int8", "float32"), IMAGES, reference())
+    assert {island["op"] for island in found["float_islands"]} == {"QUANTIZE", "DEQUANTIZE"}
+    assert (found["float_layers"], found["min_runtime"]) == (0, "1.14.0")
 
 
 def test_a_float_island_is_named_by_the_op_inside(tflite: Path) -> None:
     """NEG has no int8 kernel; the converter puts DEQUANTIZE and QUANTIZE around it, which are not to blame."""
-    data = (tflite / "negative_int8.tflite").read_bytes()
-    with pytest.raises(ClaimError, match=r"^not int8: NEG handles floats at output `side`$"):
-        facts(data, "int8", IMAGES, {"side": reference()["side"]})
-
-
-@pytest.mark.parametrize(
-    ("tensor", "outputs", "place"),
-    [
-        ("net_1/mid_1/Neg", 2, "net_1/mid_1/Neg"),
-        ("PartitionedCall:1", 2, "output `b`"),
-        ("PartitionedCall:11", 2, "output `b`"),
-        ("StatefulPartitionedCall:01", 2, "output `a`"),
-        ("PartitionedCall:2", 2, "PartitionedCall:2"),
-        ("PartitionedCall:11", 12, "PartitionedCall:11"),  # `l`, or `b` with one more digit
-        ("PartitionedCall:111", 12, "output `l`"),
-    ],
-)
-def test_outputs_that_the_converter_numbers_get_their_names_back(tensor: str, outputs: int, place: str) -> None:
-    names = dict.fromkeys("abcdefghijkl"[:outputs])
-    info = TensorInfo("a", (1, 2), "int8", 0.1, 0)
-    artifact = Artifact((), tuple(replace(info, name=n) for n in names), (), (Island("NEG", tensor),), 0, "")
-    with pytest.raises(ClaimError) as caught:
-        check(artifact, "int8", names)
-    assert str(caught.value) == f"not int8: NEG handles floats at {place}"
+    data = named((tflite / "negative_int8.tflite").read_bytes())
+    with pytest.raises(ClaimError, match=r"^not int8: NEG handles floats at row `side`; "):
+        facts(data, claim("int8", "int8", "side"), IMAGES, {"side": reference()["side"]})
 
 
 def test_difference_by_hand() -> None:
@@ -109,4 +132,4 @@ def test_an_artifact_that_answers_no_numbers_is_refused(tflite: Path) -> None:
     images = IMAGES.copy()
     images[0, 0, 0, 0] = np.inf
     with pytest.raises(ClaimError, match="the artifact answers nan or inf at output `"):
-        facts((tflite / "edges_float.tflite").read_bytes(), "none", images, reference())
+        facts((tflite / "edges_float.tflite").read_bytes(), claim("none", "float32"), images, reference())

@@ -7,17 +7,20 @@ the caller then starts another one for the conversions that are left.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from archspec.jobs import KERAS, BuildJob, Conversion, ImportJob, decode
+from archspec.jobs import KERAS, BuildJob, Conversion, ImportJob, RankJob, TrainJob, decode
+from archspec.tf.serving import Serving, graph_of
 
 Tell = Callable[..., None]
 
@@ -34,9 +37,15 @@ def main() -> None:
     def tell(event: str, **facts: Any) -> None:
         answers.write(json.dumps({"event": event, **facts}) + "\n")
 
+    # Keras imports scikit-learn wherever it is installed, for wrappers that nothing here uses: 0.6 s
+    sys.modules.setdefault("sklearn", None)  # type: ignore[arg-type]
     job = decode(sys.stdin.buffer.read())
     if isinstance(job, BuildJob):
         _build(job, tell)
+    elif isinstance(job, RankJob):
+        _step("", tell, lambda: _rank(job))
+    elif isinstance(job, TrainJob):
+        _step("", tell, lambda: _train(job, tell))
     else:
         _step("", tell, lambda: _import(job))
     answers.close()
@@ -47,15 +56,18 @@ def main() -> None:
 def _step(key: str, tell: Tell, step: Callable[[], dict[str, Any]]) -> bool:
     """Take one step of a job and tell what came of it; whether it was made."""
     from archspec.artifact import ArtifactError
-    from archspec.facts import ClaimError
+    from archspec.claims import ClaimError
+    from archspec.deliver.metadata import MetadataError
     from archspec.process import tail
+    from archspec.quantize.report import FallbackError
+    from archspec.train import TrainError
     from archspec.weights import WeightsError
 
     start = os.fstat(2).st_size
     tell("started", key=key)
     try:
         made = step()
-    except (WeightsError, ClaimError, ArtifactError) as error:
+    except (WeightsError, ClaimError, ArtifactError, FallbackError, MetadataError, TrainError) as error:
         tell("refused", key=key, reason=str(error))
     except Exception as error:  # a converter's error may be of any type; its target fails, the others go on
         sys.stderr.flush()
@@ -66,25 +78,12 @@ def _step(key: str, tell: Tell, step: Callable[[], dict[str, Any]]) -> bool:
     return False
 
 
-def _graph(network: Any, variant: str | None) -> Any:
-    """As the spec says it, before any folding."""
-    from archspec import analysis, blocks
-    from archspec.diagnostics import Source
-    from archspec.overlay import assignment
-
-    for module in network.blocks:
-        blocks.load(module)
-    overrides = [assignment("--set", text) for text in network.settings]
-    document = analysis.document(Source(network.name, network.text), overrides, network.outputs)
-    return analysis.network(document, variant).graph
-
-
 def _import(job: ImportJob) -> dict[str, Any]:
     from archspec.passes import fold_batch_norm
     from archspec.trained import trained
     from archspec.weights import render_report
 
-    graph, folded = _graph(job.network, job.network.variant), job.network.folded
+    graph, folded = graph_of(job.network, job.network.variant), job.network.folded
     match, arrays = trained(graph, graph, job.source, job.maps, folded)
     from archspec.tf import lower  # TensorFlow takes seconds to load, which a refusal need not wait for
 
@@ -94,122 +93,80 @@ def _import(job: ImportJob) -> dict[str, Any]:
     return {"report": render_report(match)}
 
 
-@dataclass(eq=False)
-class _Variant:
-    """One variant of a job's network; what is made of it is made once, when it is asked for."""
+def _train(job: TrainJob, tell: Tell) -> dict[str, Any]:
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # go to the whole group too; the caller asks by SIGUSR1
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, lambda number, frame: ended.set())
+    _end_with_caller()
+    from archspec.calibration import input_entry
+    from archspec.photo import InputContract
+    from archspec.train.feed import Feed
+    from archspec.train.run import STATE
+    from archspec.train.sources import Asked, open_sources
+    from archspec.train.tasks import task_of
+    from archspec.trained import trained
 
-    job: BuildJob
-    variant: str | None
+    graph = graph_of(job.network, job.network.variant)
+    train, contract = graph.head.train, InputContract.from_manifest(input_entry(graph.head.input))
+    examples, measured = open_sources(Asked(train, contract, Path(job.root)))
+    task = task_of(train, graph, examples.labels)
 
-    @cached_property
-    def graph(self) -> Any:
-        return _graph(self.job.network, self.variant)
+    def skipped(reason: str) -> None:
+        tell("skipped", key="", reason=reason)
 
-    @property
-    def built(self) -> Any:
-        """As model.keras has it."""
-        from archspec.passes import fold_batch_norm
+    feed, other = (Feed(source, contract, task, train, skipped) for source in (examples, measured))
+    begun = job.resume and (Path(job.folder) / STATE).exists()
+    arrays = trained(graph, graph, job.weights, (), False)[1] if job.weights and not begun else {}
+    from archspec.tf import training  # TensorFlow takes seconds to load, which a refusal need not wait for
 
-        return fold_batch_norm(self.graph) if self.job.network.folded else self.graph
-
-    @cached_property
-    def model(self) -> Any:
-        from archspec.passes import fold_weights
-        from archspec.trained import trained
-
-        network, arrays = self.job.network, dict[str, Any]()
-        if self.job.weights:
-            # other outputs cut layers; the file of weights has them all
-            whole = _graph(replace(network, outputs=()), self.variant) if network.outputs else self.graph
-            _, arrays = trained(self.graph, whole, self.job.weights, (), network.folded)
-        from archspec.tf import lower  # TensorFlow takes seconds to load, which a refusal need not wait for
-
-        model = lower.lower(self.built)
-        if network.folded and not self.job.weights:
-            initial = {layer.name: layer.get_weights() for layer in lower.lower(self.graph).layers}
-            arrays = fold_weights(self.graph, {name: values for name, values in initial.items() if values})
-        lower.assign(model, arrays)
-        return model
+    run = training.start(job, graph, task, feed, other, arrays, tell, ended.is_set)
+    return {"result": training.go(run)}
 
 
-@dataclass(eq=False)
-class _Served:
-    """What of a variant a target serves, in the form for its runtime."""
-
-    variant: _Variant
-    rows: tuple[str, ...]
-    form: str
-
-    @cached_property
-    def graph(self) -> Any:
-        from archspec.graph import cut
-
-        whole = self.variant.built
-        return cut(whole, self.rows) if self.rows else whole
-
-    @property
-    def outputs(self) -> list[str]:
-        return [name for name, _ in self.graph.outputs]
-
-    @cached_property
-    def module(self) -> Any:
-        """The deployed network, frozen."""
-        from archspec.passes import deploy
-        from archspec.tf import export, lower
-
-        made = deploy(self.graph, self.form)
-        if made.graph == self.variant.built:
-            return export.freeze(self.variant.model, self.outputs)
-        weights = {layer.name: values for layer in self.variant.model.layers if (values := layer.get_weights())}
-        model = lower.lower(made.graph)
-        lower.assign(
-            model, made.weights({node.name: weights[node.name] for node in self.graph.nodes if node.name in weights})
-        )
-        return export.freeze(model, self.outputs)
-
-    @cached_property
-    def answers(self) -> Callable[[Any], dict[str, Any]]:
-        """The network's own answers to images, as it was before any pass."""
-        from archspec.tf import export, lower
-
-        model = self.variant.model
-        return partial(export.answers, lower.rows_of(model, self.graph) if self.rows else model, outputs=self.outputs)
+def _end_with_caller() -> None:
+    """Let Linux kill this process where its caller dies, so that two never write the files of one run."""
+    if sys.platform == "linux":
+        set_death_signal = 1  # PR_SET_PDEATHSIG, linux/prctl.h
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
 
 
 def _build(job: BuildJob, tell: Tell) -> None:
-    import numpy as np
+    from archspec.abi import golden
+    from archspec.facts import COMPARED
 
-    from archspec.facts import COMPARED, facts, finite
-    from archspec.passes import PLAIN
-
-    folder = Path(job.folder)
-    variants = {which: _Variant(job, which) for which in (job.network.variant, *(c.variant for c in job.conversions))}
-
-    @cache
-    def served(variant: str | None, rows: tuple[str, ...], form: str) -> _Served:
-        return _Served(variants[variant], rows, form)
-
-    @cache
-    def reference(variant: str | None, rows: tuple[str, ...], images: str) -> dict[str, Any]:
-        answers = served(variant, rows, PLAIN).answers(np.load(folder / images)[:COMPARED])
-        finite("the float model", answers)
-        return answers
+    folder, serving = Path(job.folder), Serving(job)
 
     def keras() -> dict[str, Any]:
-        variants[job.network.variant].model.save(folder / KERAS)
+        serving.variant(job.network.variant).model.save(folder / KERAS)
         return {}
 
     def convert(conversion: Conversion) -> dict[str, Any]:
-        from archspec.tf import export
+        from archspec.delivery import described
+        from archspec.facts import facts
 
-        images = np.load(folder / conversion.images)
-        answers = reference(conversion.variant, conversion.outputs, conversion.images)
-        module = served(conversion.variant, conversion.outputs, conversion.form).module
-        data = export.convert(module, conversion.scheme, lambda: (image[None] for image in images))
+        answers = serving.reference(conversion)
+        first = {name: answer[: golden.IMAGES] for name, answer in answers.items()}
+        (folder / conversion.answers).write_bytes(golden.packed(first, level=0))
+        data, how = serving.made(conversion)
+        data = described(data, serving.served(conversion).graph, job.network.text, conversion.labels)
         (folder / conversion.key).write_bytes(data)
-        return {"facts": facts(data, conversion.scheme, images[:COMPARED], answers)}
+        images = serving.images(conversion)[:COMPARED]
+        return {"facts": how | facts(data, serving.claim(conversion), images, answers)}
 
     if job.keras and not _step(KERAS, tell, keras):
         return
     for conversion in job.conversions:
         _step(conversion.key, tell, partial(convert, conversion))
+
+
+def _rank(job: RankJob) -> dict[str, Any]:
+    from archspec.quantize.report import fallback, ranking
+    from archspec.tf.trials import Trials
+
+    trials = Trials(Serving(job.build), job.build.conversions[0])
+    ranks = ranking(trials.rows, trials.error)
+    made = {"ranks": [asdict(rank) for rank in ranks], "error": trials.error(frozenset())}
+    if job.most is None:
+        return made
+    return made | {"float_rows": list(fallback([rank.row for rank in ranks], trials.error, job.most))}

@@ -51,21 +51,34 @@ def test_two_targets_fail_and_the_third_is_built(folder: Path) -> None:
         ("arm64-v8a", "int8", None),
         ("armeabi-v7a", "int8", "mid"),
     ]
-    assert set(files(folder / "build" / "odd")) == {"manifest.json", "model.keras", "x86_64/model.tflite"}
+    left = set(files(folder / "build" / "odd"))
+    assert {name for name in left if not name.startswith("android/")} == {
+        "manifest.json", "model.keras", "golden.npz", "x86_64/model.tflite",
+    }  # fmt: skip
+    assert {name for name in left if name.endswith(".tflite")} == {
+        "x86_64/model.tflite", "android/src/main/assets/odd/x86_64.tflite",
+    }  # fmt: skip
 
 
 def test_an_earlier_builds_artifact_does_not_outlive_its_targets_failure(folder: Path) -> None:
     old = folder / "build" / "odd" / "arm64-v8a"
     old.mkdir(parents=True)
     (old / "model.tflite").write_text("of an earlier build")
+    (folder / "build" / "odd" / "labels.txt").write_text("of an earlier build")
+    assets = folder / "build" / "odd" / "android" / "src" / "main" / "assets"
+    assets.mkdir(parents=True)
+    (assets / "old.tflite").write_text("of an earlier build")
     (folder / "build" / "odd" / "notes.txt").write_text("mine")
     ran = run(folder, "--variant", "bessel")
     assert ran.code == 1
     said = [line for line in ran.err.splitlines() if line.startswith("error")]
     reason = "row `mid`: ConverterError: 'tf.BesselI0' op is neither a custom op nor a flex op"
-    assert said == [f"error: x86_64 (none), {reason}", f"error: arm64-v8a, armeabi-v7a (int8), {reason}"]
-    assert set(files(folder / "build" / "odd")) == {"manifest.json", "model.keras", "notes.txt"}
+    assert said == [
+        f"error: {target}, {reason}" for target in ("x86_64 (none)", "arm64-v8a (int8)", "armeabi-v7a (int8)")
+    ]
+    assert set(files(folder / "build" / "odd")) == {"manifest.json", "model.keras", "golden.npz", "notes.txt"}
     assert not old.exists()
+    assert not (folder / "build" / "odd" / "android").exists()
 
 
 def test_answers_that_are_no_numbers_fail(folder: Path) -> None:
@@ -73,7 +86,9 @@ def test_answers_that_are_no_numbers_fail(folder: Path) -> None:
     assert ran.code == 1
     said = [line for line in ran.err.splitlines() if line.startswith("error")]
     reason = "the float model answers nan or inf at output `logits`"
-    assert said == [f"error: x86_64 (none): {reason}", f"error: arm64-v8a, armeabi-v7a (int8): {reason}"]
+    assert said == [
+        f"error: {target}: {reason}" for target in ("x86_64 (none)", "arm64-v8a (int8)", "armeabi-v7a (int8)")
+    ]
     assert manifest(folder / "build" / "odd")["artifacts"] == []
 
 
