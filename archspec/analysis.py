@@ -13,6 +13,7 @@ from archspec.diagnostics import Code, Diagnostic, Label, Source, Span, SpecErro
 from archspec.expand import expand
 from archspec.graph import Graph, cut
 from archspec.read import named_blocks, read_head, read_rows, touched
+from archspec.recipes import check_recipe
 from archspec.source import Map, Node, Scalar, parse, read_source
 from archspec.targets import check_targets
 from archspec.unused import unused_names
@@ -96,7 +97,7 @@ def network(doc: Document, variant: str | None = None) -> Network:
             raise SpecError(found)
     except SpecError as error:
         raise SpecError(_placed(doc, variant, d) for d in error.diagnostics) from None
-    if wrong := list(check_targets(graph)):
+    if wrong := [*check_recipe(graph), *check_targets(graph)]:
         raise SpecError(_placed(doc, variant, d) for d in wrong)
     if doc.outputs:
         graph = _cut(graph, doc.outputs)

@@ -77,7 +77,7 @@ def inspect_tflite(data: bytes) -> Artifact:
         for i in range(model.BuffersLength()):
             model.Buffers(i).DataAsNumpy()  # raises where the file is cut short
         codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
-        ops = [(_op_name(code, schema), code.Version()) for code in codes]
+        ops = [(op_name(code, schema), code.Version()) for code in codes]
         runs = [run for i in range(model.SubgraphsLength()) for run in _runs(model.Subgraphs(i), ops, schema)]
         inputs, outputs = _interface(model, schema)
     except (struct.error, ValueError, TypeError, IndexError, AttributeError) as error:
@@ -122,7 +122,8 @@ def run_tflite(file: bytes | Path, images: NDArray[np.float32]) -> dict[str, NDA
 # --- reading
 
 
-def _op_name(code: Any, schema: Any) -> str:
+def op_name(code: Any, schema: Any) -> str:
+    """What an OperatorCode of ai-edge-litert's `schema` is called. Raises ArtifactError where that does not know it."""
     # Codes above 127 do not fit the older field, which then holds 127; both are written for old readers.
     number = max(code.DeprecatedBuiltinCode(), code.BuiltinCode())
     if number == schema.BuiltinOperator.CUSTOM:

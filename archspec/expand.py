@@ -100,7 +100,8 @@ def _row(work: _Work, row: RowSpec, name: str, above: Tensor | None) -> Tensor |
         _report_failure(work, row, inputs, error)
         return None
     stop = len(work.net.nodes)
-    work.rows.append(RowNodes(name, block.name, times, row.span, start, stop, output, row.name is not None))
+    named = row.name is not None
+    work.rows.append(RowNodes(name, block.name, times, row.span, start, stop, output, named, values))
     return output
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.diagnostics import Span
 from archspec.ops import Op, Shape, ShapeError, Split
@@ -43,7 +44,10 @@ class Node(NamedTuple):
 
 
 class RowNodes(NamedTuple):
-    """What one row of the table became: nodes `start` to `stop` (exclusive), and the tensor it gives."""
+    """What one row of the table became: nodes `start` to `stop` (exclusive), and the tensor it gives.
+
+    `options` are the block's, as the row and the defaults say them.
+    """
 
     name: str
     block: str
@@ -53,6 +57,7 @@ class RowNodes(NamedTuple):
     stop: int
     output: Tensor
     named: bool
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _both_axes(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else (value, value)
 
 
-def _choice(*words: str, expects: str = "") -> Kind:
+def choice(*words: str, expects: str = "") -> Kind:
     return Kind(expects or "one of " + ", ".join(f"`{w}`" for w in words), {"enum": list(words)})
 
 
@@ -93,18 +93,19 @@ Flag = Annotated[bool, Kind("true or false", {"type": "boolean"})]
 Share = Annotated[float, Kind("a share from 0 up to, not including, 1", _number(minimum=0, exclusiveMaximum=1))]
 Penalty = Annotated[float, Kind("a number from 0 to 10", _number(minimum=0, maximum=10))]
 Positive = Annotated[float, Kind("a number above 0", _number(exclusiveMinimum=0, maximum=1e12))]
+Angle = Annotated[float, Kind("an angle from 0 to 180 degrees", _number(minimum=0, maximum=180))]
 Small = Annotated[float, Kind("a number above 0, at most 1", _number(exclusiveMinimum=0, maximum=1))]
 
 ACTIVATIONS = (
     "none", "relu", "relu6", "leaky_relu", "elu", "hard_swish", "hard_sigmoid", "swish", "sigmoid", "tanh",
     "softmax", "softplus", "gelu", "mish",
 )  # fmt: skip
-Act = Annotated[str, _choice(*ACTIVATIONS, expects="an activation")]
+Act = Annotated[str, choice(*ACTIVATIONS, expects="an activation")]
 Initializer = Annotated[
-    str, _choice("glorot_uniform", "he_normal", "truncated_normal", "bilinear", expects="an initializer")
+    str, choice("glorot_uniform", "he_normal", "truncated_normal", "bilinear", expects="an initializer")
 ]
-Resampling = Annotated[str, _choice("nearest", "bilinear")]
-Pooling = Annotated[str, _choice("avg", "max")]
+Resampling = Annotated[str, choice("nearest", "bilinear")]
+Pooling = Annotated[str, choice("avg", "max")]
 
 Amounts = tuple[Size2, Size2]
 _AMOUNT = _integer(0, 255)
@@ -177,10 +178,10 @@ PerChannel = Annotated[
         lambda value: tuple(value) if isinstance(value, list) else value,
     ),
 ]
-Colour = Annotated[str, _choice("rgb", "bgr", "gray")]
-Fit = Annotated[str, _choice("stretch", "crop", "pad")]
-Scheme = Annotated[str, _choice("none", "float16", "dynamic", "int8", "int16x8")]
-Border = Annotated[str, _choice("int8", "uint8", "int16", "float32")]
+Colour = Annotated[str, choice("rgb", "bgr", "gray")]
+Fit = Annotated[str, choice("stretch", "crop", "pad")]
+Scheme = Annotated[str, choice("none", "float16", "dynamic", "int8", "int16x8")]
+Border = Annotated[str, choice("int8", "uint8", "int16", "float32")]
 Release = Annotated[
     str,
     Kind(
@@ -198,4 +199,49 @@ RowNames = Annotated[
         tuple,
     ),
 ]
+Numbers = Annotated[
+    tuple[float, ...],
+    Kind(
+        "a list of numbers", {"type": "array", "items": _number(minimum=-1e12, maximum=1e12), "maxItems": 1000}, tuple
+    ),
+]
+Factors = Annotated[
+    tuple[tuple[str, float], ...],
+    Kind(
+        "a factor above 0, at most 1000, for each of some rows, as in {c1: 0.1}",
+        {
+            "type": "object",
+            "propertyNames": {"title": "the name of a row", "pattern": f"^{NAME}$"},
+            "additionalProperties": _number(exclusiveMinimum=0, maximum=1000),
+            "minProperties": 1,
+        },
+        lambda value: tuple(value.items()),
+    ),
+]
+PathName = Annotated[
+    str,
+    Kind(
+        "a path, from the spec's folder", {"type": "string", "minLength": 1, "maxLength": 4096, "pattern": r"^[^$\0]"}
+    ),
+]
+LabelNames = Annotated[
+    str | tuple[str, ...],
+    Kind(
+        "a path from the spec's folder, or a list of names",
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 4096, "pattern": r"^[^$\0]"},
+                {
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1, "maxLength": 256},
+                    "minItems": 1,
+                    "maxItems": LARGEST_SIZE,
+                },
+            ]
+        },
+        lambda value: value if isinstance(value, str) else tuple(value),
+    ),
+]
+"""What the units of an output are called, in their order."""
+
 VariantName = Annotated[str, Kind("the name of a variant", {"type": "string", "maxLength": 64})]

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from archspec.blocks import ROW_KEYWORDS
 from archspec.diagnostics import Code, Diagnostic, Label, Span, SpecError, near
 from archspec.explain import explain_value
-from archspec.kinds import Kind, OutputStride, kind_of
+from archspec.kinds import Kind, LabelNames, OutputStride, kind_of
+from archspec.recipe import Train
 from archspec.source import Map, Node, Scalar, Seq, plain
 from archspec.spec import (
     CHANNELS,
@@ -22,7 +23,6 @@ from archspec.spec import (
     RowSpec,
     Scale,
     Target,
-    Train,
     kinds_of,
     parts_of,
 )
@@ -92,12 +92,18 @@ def read_head(root: Map, found: list[Diagnostic]) -> Head:
         scale=_section(Scale, root.get("scale"), found),
         output_stride=None if output_stride is MISSING else output_stride,
         outputs=tuple(n for n in outputs.items if isinstance(n, Scalar)) if isinstance(outputs, Seq) else (),
+        labels=_labels(root.get("labels"), found),
         expect=_section(Expect, root.get("expect"), found),
         train=_section(Train, train, found) if train else None,
         targets=_targets(targets, found) if isinstance(targets, Map) else DEFAULT_TARGETS,
         defaults=_tables(defaults) if isinstance(defaults, Map) else {},
         tree=root,
     )
+
+
+def _labels(node: Node | None, found: list[Diagnostic]) -> str | tuple[str, ...]:
+    value = read_value(kind_of(LabelNames), "labels", node, found) if node else ()
+    return () if value is MISSING else value
 
 
 def _targets(node: Map, found: list[Diagnostic]) -> dict[str, Target]:

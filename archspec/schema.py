@@ -10,7 +10,7 @@ from typing import Any
 from archspec.blocks import BLOCKS, Block
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.explain import DOLLAR, VALIDATOR, explain
-from archspec.kinds import NAME, From, Kind, ModelName, Name, OutputStride, Repeat, Units, Version, kind_of
+from archspec.kinds import NAME, From, Kind, LabelNames, ModelName, Name, OutputStride, Repeat, Units, Version, kind_of
 from archspec.source import MOST_FINDINGS, Node, plain
 from archspec.spec import ABIS, SECTIONS, Target, kinds_of, parts_of, required
 
@@ -98,6 +98,7 @@ def _schema(blocks: tuple[Block, ...]) -> Json:
             "x-blocks": True,
         },
         "output_stride": value_schema(kind_of(OutputStride)),
+        "labels": _exact(LabelNames),
         "outputs": {"type": "array", "items": _exact(Name), "minItems": 1, "maxItems": 1000},
         "targets": {
             "type": "object",

@@ -21,6 +21,7 @@ DEEPEST = 20  # levels of nesting
 MOST_FINDINGS = 100  # looking for more ends here
 LONGEST_NUMBER = 18  # digits: fits a signed 64-bit integer
 
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
@@ -69,6 +70,12 @@ def plain(node: Node) -> Any:
     if isinstance(node, Seq):
         return [plain(item) for item in node.items]
     return {key.value: plain(value) for key, value in node.entries}
+
+
+def text_of(data: Any) -> str:
+    """Plain values as YAML; a mapping or a list of scalars stands on one line."""
+    made: str = yaml.dump(data, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    return made
 
 
 def read_source(path: Path) -> Source:

@@ -16,18 +16,17 @@ from archspec.kinds import (
     Interval,
     Kind,
     Multiplier,
-    Penalty,
     PerChannel,
     Positive,
     Release,
     RowNames,
     Scheme,
-    Small,
     Units,
     VariantName,
     kind_of,
 )
 from archspec.ops import Shape
+from archspec.recipe import Train
 from archspec.source import Map, Node, Scalar
 
 ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
@@ -141,24 +140,6 @@ BORDERS = {
 CALIBRATED = ("int8", "int16x8")
 """The schemes whose activations have ranges of their own."""
 
-OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw")
-TASKS = ("edges", "classification", "segmentation", "detection")
-
-
-@dataclass(frozen=True)
-class Train:
-    """How the network is trained: the recipe of its source."""
-
-    task: typing.Annotated[str, Kind("a task: " + ", ".join(TASKS), {"enum": list(TASKS)})]
-    optimizer: typing.Annotated[str, Kind("an optimizer", {"enum": list(OPTIMIZERS)})] = "adam"
-    learning_rate: Small = 1e-3
-    batch: Units = 32
-    epochs: Units | None = None
-    steps: Count | None = None
-    seed: Count = 0
-    l2: Penalty = 0.0
-
-
 DEFAULT_TARGETS: Mapping[str, Target] = {
     "arm64-v8a": Target("int8"),
     "armeabi-v7a": Target("int8"),
@@ -176,6 +157,7 @@ class Head:
     scale: Scale
     output_stride: int | None
     outputs: tuple[Scalar, ...]
+    labels: str | tuple[str, ...]
     expect: Expect
     train: Train | None
     targets: Mapping[str, Target]

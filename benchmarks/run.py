@@ -25,7 +25,8 @@ from archspec.diagnostics import Source, SpecError
 from archspec.table import table
 
 ROOT = Path(__file__).resolve().parent.parent
-HED = "specs/mobilenet_v2_hed.yaml"
+HED, V2 = "specs/mobilenet_v2_hed.yaml", "specs/mobilenet_v2.yaml"
+THREE = "{x86_64: {quantize: none}, arm64-v8a: {quantize: int8}, armeabi-v7a: {quantize: dynamic}}"
 BARE = ("-c", "import typer, yaml, jsonschema")  # what any such command line loads, doing nothing
 HEAD = "archspec: 1\nmodel: long\ninput: {size: [64, 64, 3], range: [0, 1]}\nlayers:\n"
 FOUR_ROWS = (
@@ -131,14 +132,87 @@ def analyser(times: int) -> Iterator[Figure]:
 
 
 def builds() -> Iterator[Figure]:
-    """Three artifacts of the document scanner's network, against a script that does it by hand."""
+    """Three artifacts of MobileNet v2, float32, int8 and dynamic, against a script that makes them by hand."""
     script = str(ROOT / "benchmarks" / "straightforward.py")
     with tempfile.TemporaryDirectory(prefix="archspec-bench-") as folder:
-        ours = process("-m", "archspec", "build", HED, "--out", f"{folder}/ours", clock=True)
+        asked = ("--set", f"targets={THREE}", "--out", f"{folder}/ours")
+        ours = process("-m", "archspec", "build", V2, *asked, clock=True)
         theirs = process(script, f"{folder}/theirs", clock=True)
         mine, other = best([ours, theirs], 2)
     name = "build three artifacts, against the straightforward script"
-    yield Figure(name, mine / other, "×", 0.6, f"{mine:.3g} s / {other:.3g} s")
+    yield Figure(name, mine / other, "×", 0.4, f"{mine:.3g} s / {other:.3g} s")
+
+
+def deployed() -> Iterator[Figure]:
+    """Instructions of the document scanner's int8 files with the deployment passes, against those without.
+
+    Counted on emulated CPUs, so exact; the first run fetches the emulator.
+    """
+    process("-m", "archspec", "setup-abi")()
+    counts: dict[str, list[int]] = {}
+    with tempfile.TemporaryDirectory(prefix="archspec-bench-") as folder:
+        for options in ((), ("--no-passes",)):
+            process("-m", "archspec", "build", HED, "--out", folder, *options)()
+            for abi in ("armeabi-v7a", "arm64-v8a"):
+                file = f"{folder}/mobilenet_v2_hed/{abi}/model.tflite"
+                counts.setdefault(abi, []).append(instructions(file, abi))
+    for abi, (ours, plain) in counts.items():
+        how = f"{ours / 1e6:.4g} M / {plain / 1e6:.4g} M"
+        yield Figure(f"instructions on {abi} with the passes, against without", ours / plain, "×", 0.8, how)
+
+
+def instructions(file: str, abi: str) -> int:
+    """Of one inference, by `archspec profile`. Raises BenchError where it fails."""
+    command = [sys.executable, "-m", "archspec", "profile", file, "--abi", abi, "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"`archspec profile` ended with code {done.returncode}:\n{done.stderr}")
+    (column,) = json.loads(done.stdout)["columns"]
+    return sum(column["whole"].values())
+
+
+def workers() -> Iterator[Figure]:
+    """Two local workers in training, against one that has one processor."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "workers.py")], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise BenchError(f"benchmarks/workers.py ended with code {done.returncode}:\n{done.stderr}")
+    seconds = json.loads(done.stdout)
+    one, two = seconds["one_clock"], seconds["two_clock"]
+    name = "an image in training by two workers, against one on one processor"
+    yield Figure(name, two / one, "×", round(1 / 1.7, 3), f"{1 / two:.3g} images/s / {1 / one:.3g} images/s")
+
+
+def training() -> Iterator[Figure]:
+    """Training against Keras's `fit` written by hand, and against the same step without anything to read."""
+    for name, bar in (("vgg_hed", 1.3), ("mobilenet_v2_hed", 1.5)):
+        script = [sys.executable, str(ROOT / "benchmarks" / "training.py"), f"specs/{name}.yaml"]
+        done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            raise BenchError(f"benchmarks/training.py ended with code {done.returncode}:\n{done.stderr}")
+        found = json.loads(done.stdout)
+        (mine, used), (memory, _), (fit, other) = found["ours"], found["memory"], found["fit"]
+        how = f"{1 / mine:.3g} images/s / {1 / fit:.3g} images/s, of the processor {used / other:.3g} ×"
+        yield Figure(f"an image in training {name}, against fit by hand", mine / fit, "×", round(1 / bar, 3), how)
+        how = f"{1 / mine:.3g} images/s / {1 / memory:.3g} images/s"
+        yield Figure(f"an image in training {name}, against fed from memory", mine / memory, "×", 1.031, how)
+        first, second = found["ours_first"], found["fit_first"]
+        how = f"{first:.3g} s / {second:.3g} s"
+        yield Figure(f"first step of training {name}, against fit by hand", first / second, "×", 1.0, how)
+
+
+def released() -> Iterator[Figure]:
+    """Artifacts of released weights, where the folder of reference data is there."""
+    shared = Path(os.environ.get("ARCHSPEC_SHARED", ROOT.parent / "shared")).resolve()
+    if not shared.is_dir():
+        print(f"no reference data in {shared}: artifacts of released weights are not measured", file=sys.stderr)
+        return
+    script = [sys.executable, str(ROOT / "benchmarks" / "released.py"), str(shared)]
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"benchmarks/released.py ended with code {done.returncode}:\n{done.stderr}")
+    yield from (Figure(**figure) for figure in json.loads(done.stdout))
 
 
 def counting() -> Iterator[Figure]:
@@ -152,7 +226,11 @@ def counting() -> Iterator[Figure]:
 def figures(quick: bool) -> list[Figure]:
     """All that is measured; quickly: fewer repetitions and no build."""
     times = 3 if quick else 10
-    return [*commands(times), *analyser(times), *(() if quick else (*builds(), *counting()))]
+    return [
+        *commands(times),
+        *analyser(times),
+        *(() if quick else (*builds(), *counting(), *deployed(), *released(), *workers(), *training())),
+    ]
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
-"""What every test may ask for: the folder of reference data, and how many mutants a fuzz test tries."""
+"""What tests may ask for: the folder of reference data, the number of mutants, small files, an emulator."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -64,3 +65,28 @@ def tflite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, timeout=300)
     assert made.returncode == 0, made.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `archspec setup-abi` makes: in ARCHSPEC_ABI_CACHE if that is set, else where it is already, else for now.
+
+    Skips where it cannot be fetched.
+    """
+    from archspec.abi import AbiError
+    from archspec.abi.setup import default_cache, installed, setup
+
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # workers share what is fetched
+    named = os.environ.get("ARCHSPEC_ABI_CACHE")
+    own = default_cache() if installed(default_cache()) else common / "fetched" / "abi"
+    folder = Path(named) if named else own
+    try:
+        with (common / "fetching").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            setup(folder, lambda line: None)
+    except AbiError as error:
+        if any(why in str(error) for why in ("cannot fetch", "no apt-get here", "emulation is set up on")):
+            pytest.skip(f"no emulation here: {error}")
+        raise
+    return folder.absolute()

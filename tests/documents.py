@@ -9,7 +9,7 @@ from typing import NamedTuple
 from command import ROOT, Ran, start
 
 NOT_OURS = ("cd", "make", "pip")
-NEED_TENSORFLOW = ("build", "import", "predict")
+NEED_TENSORFLOW = ("build", "import", "predict", "eval")
 WRITES = ("sample",)
 
 

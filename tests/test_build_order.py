@@ -8,10 +8,10 @@ import pytest
 
 from archspec import calibration
 from archspec.analysis import Document, document, network
-from archspec.build import Order, order, plan
 from archspec.calibration import Calibration, CalibrationError
 from archspec.diagnostics import Source, SpecError
 from archspec.jobs import Conversion, Network
+from archspec.order import Order, order, plan
 from archspec.photo import InputContract
 from archspec.spec import DEFAULT_TARGETS, Budget, Target
 

@@ -184,8 +184,9 @@ def test_show() -> None:
     lines = call("show", HED).clean().out.splitlines()
     assert lines[0] == "mobilenet_v2_hed: input 256×256×3, values 0 to 1"
     assert lines[1].split()[:4] == ["row", "block", "repeat", "output"]
-    assert lines[-3] == "282,633 parameters are trainable"
-    assert lines[-1].startswith("outputs: fuse 256×256×1, side1 256×256×1")
+    assert "282,633 parameters are trainable" in lines
+    assert lines[-2].startswith("outputs: fuse 256×256×1, side1 256×256×1")
+    assert lines[-1].startswith("training: edges, ")
     assert call("show", V1, "--variant", "w0.5").out.startswith("mobilenet_v1, variant w0.5: input 224×224×3")
 
 
@@ -238,3 +239,31 @@ def test_every_command_is_where_it_is_looked_for() -> None:
         found = import_module(f"archspec.cli.{module}")
         made = [c for c in app.app.registered_commands if c.callback and c.callback.__module__ == found.__name__]
         assert tuple(c.name or c.callback.__name__ for c in made if c.callback) == names
+
+
+def test_show_deployed() -> None:
+    lines = call("show", HED, "--deployed").clean().out.splitlines()
+    assert lines[0] == "mobilenet_v2_hed, as arm64-v8a is served: input 256×256×3, values 0 to 1"
+    assert [line for line in lines if line.startswith("outputs: ")] == ["outputs: fuse 256×256×1"]
+    assert [line.split(":")[1] for line in lines if line.startswith("pass: ")] == [
+        " batch norms folded",
+        " linear tail merged into its branches",
+        " thin convolutions in phases",
+    ]
+    made = json.loads(call("show", HED, "--deployed", "--target", "x86_64", "--json").out)
+    assert made["target"] == "x86_64"
+    assert made["passes"][0] == "batch norms folded: 49"
+    assert {row["name"] for row in made["rows"]} == {row["name"] for row in counts(HED)[0]["rows"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--target", "x86_64"], "--target goes with --deployed"),
+        (["--deployed", "--target", "mips"], "known are arm64-v8a, armeabi-v7a, x86_64"),
+    ],
+)
+def test_show_refuses(options: list[str], message: str) -> None:
+    ran = call("show", HED, *options)
+    assert ran.code == 2
+    assert message in ran.err

@@ -107,7 +107,7 @@ NETWORK = table(
         ("contest_1/main_conv_1/x", None),
         ("failed while converting: 'main': mid side", None),
         ("dtype of 'mid_conv' (of type Conv2D)", "mid"),
-        ("not int8: NEG handles floats at output `side`", "side"),
+        ("not int8: NEG handles floats at row `side`", "side"),
         ("the float model answers nan or inf at output `side`", None),
         (CONVERTER_LOG.replace("mid_odd", "mid_conv"), "mid"),
         (CONVERTER_LOG, "side"),

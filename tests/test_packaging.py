@@ -1,9 +1,11 @@
 import importlib.util
+import json
 import os
 import re
 import shutil
 import stat
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -84,9 +86,29 @@ def test_pins_refuses_a_range() -> None:
         pins("numpy>=2\n")
 
 
-def test_scikit_learn_stays_out() -> None:
-    assert "scikit-learn" not in lock()
-    assert importlib.util.find_spec("sklearn") is None, "Keras would import it at start-up"
+WORKER = """
+import io, json, sys
+from types import SimpleNamespace
+from archspec.jobs import ImportJob, Network, encode
+from archspec.tf import worker
+sys.stdin = SimpleNamespace(buffer=io.BytesIO(encode(ImportJob(Network("s", "", None), "", "", ())).encode()))
+def imported(job):
+    import keras
+    return {"hidden": not any(name.startswith("sklearn.") for name in sys.modules)}
+worker._import = imported
+HIDE
+worker.main()
+"""
+
+
+@pytest.mark.parametrize("hides", [True, False])
+def test_a_worker_keeps_keras_from_importing_scikit_learn(hides: bool) -> None:
+    """And without what hides it Keras does import it."""
+    assert importlib.util.find_spec("sklearn"), "the lock has it for the digits"
+    program = WORKER.replace("HIDE", "" if hides else "import sklearn.base")
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert events[-1] == {"event": "made", "key": "", "hidden": hides}, ran.stderr
 
 
 def test_no_requirement_pulls_extras() -> None:

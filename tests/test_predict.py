@@ -1,16 +1,13 @@
 import hashlib
 import io
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from layout import INPUT, TRAINED, lay_out
 from PIL import Image
 
-from archspec.artifact import inspect_tflite
 from archspec.predict import (
     GAP,
     PANEL,
@@ -21,23 +18,6 @@ from archspec.predict import (
     read_manifest,
     top_classes,
 )
-
-INPUT = {"size": [32, 48, 3], "range": [0, 1], "mean": None, "std": None, "color": "rgb", "resize": "stretch"}
-TRAINED = {"file": "weights/x.safetensors", "sha256": "0" * 64}
-
-
-def lay_out(folder: Path, artifact: Path, **changes: Any) -> Path:
-    """A build folder, as `archspec build` writes it, around a .tflite file; gives the artifact's path."""
-    file = folder / "build" / "net" / "arm64-v8a" / "model.tflite"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(artifact, file)
-    data = artifact.read_bytes()
-    names = [info.name for info in inspect_tflite(data).outputs] if data[4:8] == b"TFL3" else []
-    entry = {"sha256": hashlib.sha256(data).hexdigest(), "input": INPUT, "outputs": [{"name": n} for n in names]}
-    entry |= {key: changes.pop(key) for key in ("input", "outputs") if key in changes}
-    manifest = {"weights": TRAINED, "artifacts": [{"sha256": "0" * 64}, entry]} | changes
-    (file.parent.parent / "manifest.json").write_text(json.dumps(manifest))
-    return file
 
 
 @pytest.fixture

@@ -5,11 +5,16 @@ from importlib import import_module
 import typer
 
 MODULES = {
-    "inspect": ("check", "params", "show"),
+    "inspect": ("check", "params"),
+    "show": ("show",),
     "compare": ("diff",),
     "reference": ("blocks", "schema"),
-    "make": ("import", "build", "predict", "sample"),
+    "make": ("import", "predict", "sample"),
+    "build": ("build",),
+    "evaluate": ("eval",),
+    "train": ("train", "job"),
     "abi": ("setup-abi", "verify"),
+    "profile": ("profile",),
 }
 
 app = typer.Typer(

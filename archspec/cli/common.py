@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from archspec import blocks
-from archspec.analysis import Document, Override, document
+from archspec.analysis import Document, Override, document, network
 from archspec.cli import INTERRUPTED
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.overlay import assignment
@@ -139,7 +142,53 @@ def report(diagnostics: Iterable[Diagnostic], style: str = "text") -> None:
     print(render.FORMATS[style](list(diagnostics)), end="", file=sys.stderr)
 
 
+def need(*modules: str) -> None:
+    """End the program where a package that the command takes is not installed."""
+    for module in modules:
+        if find_spec(module) is None:
+            fail(f"this command needs {module}: pip install 'archspec-compiler[cpu]'", USAGE)
+
+
 def fail(message: str, code: int = FINDINGS) -> NoReturn:
     """End the program with one line."""
     print(f"error: {message}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def checked(path: Path, variant: str | None, settings: list[str] | None, outputs: str | None = None) -> Document:
+    """Read a spec and check the network that is asked for; ends the program where something is wrong with it."""
+    try:
+        doc = open_document(path, overrides_of(settings), outputs)
+        network(doc, variant)
+        return doc
+    except SpecError as error:
+        report(error.diagnostics)
+        raise typer.Exit(FINDINGS) from None
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Meanwhile a plain kill and a closed terminal end the program as Ctrl-C does: worker and temporary files go."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: handler for number, handler in before.items() if handler == signal.SIG_DFL}  # nohup ignores one
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def os_error(error: OSError, path: Path | None) -> str:
+    """The file that an error is about, by itself `path`, and what is wrong with it."""
+    return f"{error.filename or path}: {(error.strerror or str(error)).lower()}"
+
+
+def say(line: str) -> None:
+    """Tell people something that is no data."""
+    print(line, file=sys.stderr)

@@ -44,22 +44,30 @@ def _model(graph: Graph, outputs: Mapping[str, Tensor], batch: int | None) -> ke
     image = keras.Input(graph.input_shape, batch_size=batch, name=IMAGE)
     made: dict[int, Any] = {INPUT: image}
     for number, node in enumerate(graph.nodes):
-        made[number] = node.op.lower(keras, node.name, [_at(made, t) for t in node.inputs])
-    model = keras.Model(image, {name: _at(made, t) for name, t in outputs.items()}, name=_layer_name(graph.head.model))
+        made[number] = node.op.lower(keras, node.name, [tensor_of(made, t) for t in node.inputs])
+    given = {name: tensor_of(made, t) for name, t in outputs.items()}
+    model = keras.Model(image, given, name=layer_name(graph.head.model))
+    set_bilinear(model, graph)
+    return model
+
+
+def set_bilinear(model: keras.Model, graph: Graph) -> None:
+    """Set the kernels that begin as interpolation, for which Keras has no initializer."""
     for node in graph.nodes:
         fill = getattr(node.op, "fill", None)
         if isinstance(fill, Fill) and fill.initializer == "bilinear":
             layer = model.get_layer(node.name)
             layer.set_weights([bilinear(layer.kernel.shape), *layer.get_weights()[1:]])
-    return model
 
 
-def _at(made: Mapping[int, Any], tensor: Tensor) -> Any:
+def tensor_of(made: Mapping[int, Any], tensor: Tensor) -> Any:
+    """The Keras tensor that stands for one of the graph, among what its nodes gave."""
     value = made[tensor.node]
     return value[tensor.output] if isinstance(value, list) else value
 
 
-def _layer_name(model: str) -> str:
+def layer_name(model: str) -> str:
+    """A model's name as Keras takes it."""
     return "".join(c if c.isalnum() else "_" for c in model)
 
 

@@ -59,7 +59,9 @@ def digest(model: Any) -> str:
 
 def test_every_op_is_in_the_net_by_hand() -> None:
     made = {type(node.op) for node in by_hand(every_op).nodes}
-    assert made == {op for op in vars(ops).values() if isinstance(op, type) and issubclass(op, Op) and op is not Op}
+    known = {op for op in vars(ops).values() if isinstance(op, type) and issubclass(op, Op) and op is not Op}
+    deployed = {ops.DepthToSpace, ops.EdgePad}  # passes alone make these, and what they make is not saved
+    assert made == known - deployed
 
 
 OPEN = """

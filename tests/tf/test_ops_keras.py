@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import brute_force as brute
 import keras
 import numpy as np
 import pytest
 from brute_force import Array
+from numpy_graph import free, weighted
 from op_cases import DENSE, FREE, NORMS, Case, Free, convolutions, depthwise, pools, transposed, uncovered
 
 from archspec import ops
@@ -75,24 +75,6 @@ def check_values(got: Any, wanted: Array) -> None:
     assert np.abs(values - wanted).max() <= TOLERANCE * max(np.abs(wanted).max(), 1)
 
 
-def weighted(op: Op, x: Array, w: list[Array]) -> Array:
-    """What an op with variables gives for one map or vector."""
-    bias = w[1] if len(w) == 2 else None
-    if isinstance(op, ops.Conv):
-        return brute.conv(x, w[0], bias, op.stride, op.rate, op.groups, op.padding)
-    if isinstance(op, ops.DepthwiseConv):
-        return brute.depthwise(x, w[0], bias, op.stride, op.rate, op.padding)
-    if isinstance(op, ops.TransposeConv):
-        return brute.transpose(x, w[0], bias, op.stride, str(op.padding))
-    if isinstance(op, ops.Dense):
-        return brute.dense(x, w[0], bias)
-    if isinstance(op, ops.Pool):
-        return brute.pool(x, op.function, op.kernel, op.stride, op.padding)
-    assert isinstance(op, ops.BatchNorm)
-    beta, mean, variance = w[-3:]
-    return brute.norm(x, w[0] if op.scale else 1.0, beta, mean, variance, op.epsilon)
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_windows_and_weighted_ops(case: Case) -> None:
     model, (output,) = model_of(case.op, case.inputs)
@@ -104,42 +86,6 @@ def test_windows_and_weighted_ops(case: Case) -> None:
     (images,) = random_inputs(case.inputs)
     (got,) = run(model, [images])
     check_values(got, np.stack([weighted(case.op, x, weights) for x in images]))
-
-
-def free(op: Op, *xs: Array) -> list[Array]:
-    """What an op without variables gives for one map or vector of each input."""
-    x = xs[0]
-    match op:
-        case ops.Activation():
-            return [brute.ACTIVATIONS[op.function](x)]
-        case ops.GlobalPool():
-            y = x.max(axis=(0, 1)) if op.function == "max" else x.mean(axis=(0, 1))
-            return [y[None, None] if op.keep else y]
-        case ops.Add():
-            return [np.add.reduce(np.stack(xs))]
-        case ops.Multiply():
-            product = np.ones(max((y.shape for y in xs), key=np.prod))
-            for y in xs:
-                product = product * y
-            return [product]
-        case ops.Scale():
-            return [op.factor * x]
-        case ops.Concat():
-            return [np.concatenate(xs, axis=-1)]
-        case ops.Split():
-            size = x.shape[-1] // op.parts
-            return [x[..., i * size : (i + 1) * size] for i in range(op.parts)]
-        case ops.Shuffle():
-            return [brute.shuffle(x, op.groups)]
-        case ops.Resize():
-            return [brute.resize(x, op.size, op.method)]
-        case ops.Pad():
-            return [np.pad(x, (*op.zeros, op.channels))]
-        case ops.Dropout():
-            return [x]
-        case ops.Reshape():
-            return [np.array(list(x.flat)).reshape(op.target or -1)]
-    raise AssertionError(op)
 
 
 @pytest.mark.parametrize("case", FREE, ids=str)

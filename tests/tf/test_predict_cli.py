@@ -62,7 +62,9 @@ def test_edges_of_the_first_output(built: Path, tmp_path: Path, abi: str) -> Non
     picture = tmp_path / "photo.lines.edges.png"
     assert list(tmp_path.iterdir()) == [picture]
     shares = {name: float((a > 0).mean()) for name, a in answers(file, fed(built, "lines", abi)).items()}
-    assert ran.out == f"photo.lines.edges.png: {100 * shares['near']:.1f} % of the pixels are edges\n"
+    edges, document = ran.out.splitlines()
+    assert edges == f"photo.lines.edges.png: {100 * shares['near']:.1f} % of the pixels are edges"
+    assert document.startswith(("no document found: ", "document at "))
     assert f"{100 * shares['lines']:.1f}" not in ran.out, "outputs that are alike prove nothing"
     with Image.open(picture) as sheet:
         assert sheet.format == "PNG"

@@ -17,7 +17,10 @@ from zoo import outputs_differ_by, randomize
 
 from archspec import passes
 from archspec.graph import Graph
+from archspec.jobs import Conversion
+from archspec.quantize.calibrate import ranges
 from archspec.slots import slots_of
+from archspec.tf.artifacts import artifact
 from archspec.tf.export import convert, freeze
 from archspec.tf.lower import assign, lower
 from archspec.trained import trained
@@ -53,8 +56,12 @@ def small() -> tuple[Graph, Any]:
 
 @cache
 def converted(scheme: str) -> bytes:
-    images = np.random.default_rng(0).uniform(-1, 1, (8, 1, 16, 16, 3)).astype(np.float32)
-    return convert(freeze(small()[1], ["logits"]), scheme, lambda: iter(images))
+    graph, model = small()
+    data = convert(model, ["logits"])
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 3)).astype(np.float32)
+    border = "int8" if scheme == "int8" else "float32"
+    conversion = Conversion("0.tflite", scheme, border, None, (), "", "plain")
+    return artifact(data, graph, conversion, lambda: ranges(data, images))
 
 
 def read(data: bytes, folder: Path) -> Source:
@@ -123,7 +130,7 @@ def test_constants_that_became_a_part_of_weights_are_taken_out(tmp_path: Path) -
 )
 def test_constants_that_cannot_be_taken_out_are_refused(rows: str, said: str, tmp_path: Path) -> None:
     other = table(rows.replace("hard_sigmoid", "relu6")).graph
-    data = convert(freeze(lower(other), [name for name, _ in other.outputs]), "none", lambda: iter(()))
+    data = convert(lower(other), [name for name, _ in other.outputs])
     (tmp_path / "x.tflite").write_bytes(data)
     graph = table(rows).graph
     with pytest.raises(WeightsError, match=said):
@@ -229,7 +236,7 @@ def test_a_batch_norm_that_is_no_bias_is_not_lost(tmp_path: Path) -> None:
     graph = table("Conv: {depth: 4, norm: false}\nBatchNorm\nActivation: {activation: relu}").graph
     model = lower(graph)
     randomize(model)
-    source = read(convert(freeze(model, [name for name, _ in graph.outputs]), "none", lambda: iter(())), tmp_path)
+    source = read(convert(model, [name for name, _ in graph.outputs]), tmp_path)
     with pytest.raises(WeightsError) as error:
         match(slots_of(passes.fold_batch_norm(graph)), source)
     assert "left in source: no row wants `mul_1/input_1`" in str(error.value)

@@ -15,7 +15,7 @@ from zoo import relative_error, spec_network
 from archspec import weights
 from archspec.analysis import Network
 from archspec.slots import slots_of
-from archspec.tf.export import convert, freeze
+from archspec.tf.export import convert
 from archspec.tf.lower import assign, lower
 
 Floats = NDArray[np.float32]
@@ -163,7 +163,7 @@ def test_the_reference_is_as_large_as_torchvision_says(variant: str | None, coun
 
 def most_axes(model: keras.Model, outputs: list[str]) -> int:
     """The most axes that a tensor has in the .tflite of a model."""
-    interpreter = Interpreter(model_content=convert(freeze(model, outputs), "none", lambda: iter(())))
+    interpreter = Interpreter(model_content=convert(model, outputs))
     return max(len(tensor["shape"]) for tensor in interpreter.get_tensor_details())
 
 

@@ -1,0 +1,63 @@
+"""A recipe's optimizer, once for each factor of the learning rate that its rows have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from archspec.graph import Graph
+from archspec.recipe import Train
+
+EPSILON, MOMENTUM = 1e-7, 0.9  # unless the recipe says others
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variables that share a factor of the learning rate."""
+
+    factor: float
+    variables: tuple[Any, ...]
+    optimizer: Any
+
+
+def freeze(model: keras.Model, graph: Graph, rows: Sequence[str]) -> None:
+    """Keep the weights of rows as they are; their batch norms use the statistics that they have."""
+    names = {node.name for row, node in graph.row_of() if row.name in rows}
+    for layer in model.layers:
+        if layer.name in names:
+            layer.trainable = False
+
+
+def groups(model: keras.Model, graph: Graph, train: Train) -> tuple[Group, ...]:
+    """The trainable variables by their factor, each group with an optimizer of its own, built."""
+    factors = dict(train.learning_rates)
+    of_layer = {node.name: factors.get(row.name, 1.0) for row, node in graph.row_of()}
+    found: dict[float, list[Any]] = {}
+    for layer in model.layers:
+        for variable in layer.trainable_variables:
+            found.setdefault(of_layer.get(layer.name, 1.0), []).append(variable)
+    made = []
+    for factor, variables in found.items():
+        optimizer = _optimizer(train)
+        optimizer.build(variables)
+        made.append(Group(factor, tuple(variables), optimizer))
+    return tuple(made)
+
+
+def _optimizer(train: Train) -> Any:
+    # Keras takes no whole numbers
+    rate, epsilon = float(train.learning_rate), float(train.epsilon or EPSILON)
+    if train.optimizer == "sgd":
+        return keras.optimizers.SGD(rate)
+    if train.optimizer == "momentum":
+        return keras.optimizers.SGD(rate, momentum=MOMENTUM if train.momentum is None else float(train.momentum))
+    if train.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(
+            rate, rho=float(train.decay), momentum=float(train.momentum or 0), epsilon=epsilon
+        )
+    if train.optimizer == "adam":
+        return keras.optimizers.Adam(rate, epsilon=epsilon)
+    return keras.optimizers.AdamW(rate, weight_decay=float(train.weight_decay), epsilon=epsilon)
