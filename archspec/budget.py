@@ -38,7 +38,11 @@ def _over(budget: Budget, spent: Mapping[str, float]) -> Iterator[str]:
         allowed = getattr(budget, part.name)
         if allowed is not None and spent.get(part.name, 0) > allowed:
             much = spent[part.name]
-            yield f"{part.name} {much:,.10g} instead of {allowed:,.10g}, {100 * (much / allowed - 1):.3g} % more"
+            yield f"{part.name} {much:,.10g} instead of {allowed:,.10g}, {_more(much / allowed)}"
+
+
+def _more(ratio: float) -> str:
+    return f"{100 * (ratio - 1):.3g} % more" if ratio < 2 else f"{ratio:,.1f} times as much"
 
 
 def _instructions(abi: str, file: Path, contract: Mapping[str, Any]) -> float:

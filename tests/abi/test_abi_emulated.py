@@ -36,9 +36,9 @@ targets:
 """
 
 
-def built(spec: Path, folder: Path) -> Path:
+def built(spec: Path, folder: Path, *options: str) -> Path:
     """The folder of a spec's build."""
-    ran = start("build", spec, "--out", folder).clean()
+    ran = start("build", spec, "--out", folder, *options).clean()
     assert ran.code == 0, ran.err
     (made,) = folder.iterdir()
     return made
@@ -53,7 +53,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def edges(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(ROOT / "specs" / "mobilenet_v2_hed.yaml", tmp_path_factory.mktemp("edges"))
+    int8 = ("--set", "targets.armeabi-v7a.quantize=int8")
+    return built(ROOT / "specs" / "mobilenet_v2_hed.yaml", tmp_path_factory.mktemp("edges"), *int8)
 
 
 def verify(folder: Path, cache: Path, *options: str) -> dict[str, Any]:
