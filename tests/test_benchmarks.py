@@ -1,8 +1,10 @@
+import io
 import json
 import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from command import ROOT, call, environment
 
 from archspec.analysis import document, network
+from archspec.diagnostics import Source
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +95,47 @@ def test_what_breaks_is_an_error() -> None:
 
 def test_the_spec_that_is_measured_is_there(bench: Any) -> None:
     assert call("check", bench.HED).code == 0
+
+
+@pytest.fixture(scope="module")
+def training() -> Any:
+    """What benchmarks/training.py defines."""
+    return SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "training.py"), run_name="benchmarks_training"))
+
+
+@pytest.mark.parametrize(("name", "sides"), [("vgg_hed", 0), ("mobilenet_v2_hed", 0.5)])
+def test_the_recipe_that_is_timed_is_valid(
+    training: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, sides: float
+) -> None:
+    monkeypatch.setitem(training.prepared.__globals__, "PICTURES", 2)
+    spec = training.prepared(ROOT / "specs" / f"{name}.yaml", tmp_path)
+    assert call("check", spec).code == 0
+    train = network(document(Source(str(spec), spec.read_text()))).graph.head.train
+    assert train is not None
+    assert (train.batch, train.loss.sides, train.ema, train.clip_norm) == (training.BATCH, sides, None, None)
+    images, edges = training.pictures(tmp_path)
+    assert images.shape == (2, 256, 256, 3)
+    assert set(edges.ravel()) == {0, 1}
+
+
+def test_turns_time_some_steps_for_a_line(
+    training: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("go\ngo\n"))
+    turn = training.turns()
+    told = []
+    for _ in range(training.WARM + 2 * (training.SKIP + training.SPAN)):
+        next(turn)
+        told.append(capsys.readouterr().out)
+    lines = [number for number, text in enumerate(told) if text]
+    assert lines == [training.WARM + training.SKIP + training.SPAN]
+    clock, processor = json.loads(told[lines[0]])
+    assert 0 <= clock < 1
+    assert 0 <= processor < 1
+
+
+def test_a_first_step_is_seen_on_the_terminal(training: Any) -> None:
+    said = "import sys, time; print(sys.stdout.isatty(), flush=True); time.sleep(60)"
+    assert training.first_step([sys.executable, "-c", said], b"True") < 20
+    with pytest.raises(RuntimeError, match="no luck"):
+        training.first_step([sys.executable, "-c", "raise SystemExit('no luck')"], b"True")

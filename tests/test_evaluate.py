@@ -232,7 +232,7 @@ def test_the_page_shows_commands_that_there_are() -> None:
     load()
     command = typer.main.get_command(app).commands["eval"]  # type: ignore[attr-defined]
     lines = [one.command for fence in fences(ROOT / "docs" / "eval.md", "console") for one in shown(fence)]
-    assert {"--pairs", "--images"} <= {word for words in lines for word in words}
+    assert {"--pairs", "--images", "--documents"} <= {word for words in lines for word in words}
     for words in lines:
         assert words[:2] == ["archspec", "eval"]
         command.make_context("eval", list(words[2:]))
