@@ -23,7 +23,7 @@ from archspec.train import TrainError
 from archspec.train.cluster import check_parts
 from archspec.train.feed import IMAGE, Feed
 from archspec.train.order import positions
-from archspec.train.run import STATE, Log
+from archspec.train.run import STATE, Log, result_of
 from archspec.train.schedule import rate_at
 from archspec.train.tasks import Task
 
@@ -102,8 +102,21 @@ def go(run: Run) -> dict[str, float]:
             return {}
         save(run, log)
     if run.job.workers > 1:
-        make_agree(run.trained.strategy)(tf.constant(0))  # who leaves earlier looks dead to the others
+        _wait_for_end(run)
     return run.result
+
+
+def _wait_for_end(run: Run) -> None:
+    """Keep a worker until the first one has saved the run's end: who leaves earlier looks dead to the others.
+
+    Who leaves then may look dead too, to those that have its last message still to come. The state in the folder that
+    all share tells whether that matters. Raises tf.errors.OpError where it does.
+    """
+    try:
+        make_agree(run.trained.strategy)(tf.constant(0))
+    except tf.errors.OpError:
+        if result_of(run.folder) is None:
+            raise
 
 
 def _go_on(run: Run, log: Log | None) -> None:
@@ -143,16 +156,16 @@ def _batches(run: Run) -> Iterator[Any]:
     names = sorted(first)
     types = [tf.as_dtype(first[name].dtype) for name in names]
 
-    def make(position: Any) -> list[Any]:
-        fed = run.feed.at(int(position))
+    def make(number: Any) -> list[Any]:
+        step, place = divmod(int(number), len(part))
+        fed = run.feed.at(positions(step, train.batch, job.worker, job.workers)[place])
         return [fed[name] for name in names]
 
     def shaped(*values: Any) -> dict[str, Any]:
         return {n: tf.ensure_shape(v, first[n].shape) for n, v in zip(names, values, strict=True)}
 
-    order = (p for s in range(run.step, run.steps) for p in positions(s, train.batch, job.worker, job.workers))
-    data = tf.data.Dataset.from_generator(lambda: order, output_signature=tf.TensorSpec((), tf.int64))
-    data = data.map(lambda p: shaped(*tf.numpy_function(make, [p], types)), num_parallel_calls=2, deterministic=True)
+    data = tf.data.Dataset.range(run.step * len(part), run.steps * len(part))
+    data = data.map(lambda n: shaped(*tf.numpy_function(make, [n], types)), num_parallel_calls=2, deterministic=True)
     data = data.batch(len(part), drop_remainder=True).prefetch(AHEAD)
     if run.trained.strategy.num_replicas_in_sync == 1:
         yield from data
