@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archspec.tf.fused_norm import FusedBatchNorm
 
-SHAPES = [(4, 6, 5, 7), (2, 1, 1, 3), (8, 5)]
+SHAPES = [(4, 6, 5, 7), (2, 1, 1, 3), (8, 5), (2, 32, 34, 6), (1, 32, 33, 1)]  # the last two in the form for thin maps
 
 
 def pair(shape: tuple[int, ...], **options: Any) -> tuple[keras.Model, keras.Model]:
@@ -43,14 +43,17 @@ def test_it_computes_what_keras_computes(shape: tuple[int, ...], scale: bool) ->
     assert np.abs(np.asarray(ours(x, training=True) - ours(x, training=False))).max() > 1e-2
 
 
-def test_gradients_are_those_of_keras() -> None:
-    x = inputs((4, 6, 5, 7))
+@pytest.mark.parametrize("shape", [(4, 6, 5, 7), (2, 32, 34, 6), (3, 40, 40, 3)])
+def test_gradients_are_those_of_keras(shape: tuple[int, ...]) -> None:
+    """Those of the picture too."""
+    x = tf.constant(inputs(shape))
     weight = np.random.default_rng(2).normal(size=x.shape).astype(np.float32)
     found = []
     for model in pair(x.shape):
         with tf.GradientTape() as tape:
+            tape.watch(x)
             loss = tf.reduce_sum(weight * model(x, training=True))
-        found.append(tape.gradient(loss, model.trainable_variables))
+        found.append(tape.gradient(loss, [*model.trainable_variables, x]))
     for got, wanted in zip(*found, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
 
