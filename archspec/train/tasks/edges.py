@@ -50,10 +50,11 @@ class Edges:
         edges = truth["edges"]
         share = tf.maximum(tf.reduce_mean(edges, [1, 2, 3], keepdims=True), LEAST)
         weight = edges * (1 - share) + (1 - edges) * share
+        against = 1 - 2 * edges  # the cross-entropy of 0 is softplus(logit), that of 1 softplus(-logit)
         total = 0.0
         for i, name in enumerate(self.outputs):
             if i == 0 or self.sides:
-                each = tf.nn.sigmoid_cross_entropy_with_logits(edges, tf.cast(outputs[name], tf.float32))
+                each = tf.nn.softplus(against * tf.cast(outputs[name], tf.float32))
                 total += (1.0 if i == 0 else self.sides) * tf.reduce_mean(weight * each, [1, 2, 3])
         return total
 
