@@ -215,6 +215,15 @@ def released() -> Iterator[Figure]:
     yield from (Figure(**figure) for figure in json.loads(done.stdout))
 
 
+def digits() -> Iterator[Figure]:
+    """What int8 loses in classification, of a network that is trained for it."""
+    script = [sys.executable, str(ROOT / "benchmarks" / "digits.py")]
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"benchmarks/digits.py ended with code {done.returncode}:\n{done.stderr}")
+    yield from (Figure(**figure) for figure in json.loads(done.stdout))
+
+
 def counting() -> Iterator[Figure]:
     """Counting every network of the zoo, against building each in Keras, which knows its counts only then."""
     (ours,) = best([process("-m", "archspec", "params", *every_spec(), clock=True)], 3)
@@ -229,7 +238,7 @@ def figures(quick: bool) -> list[Figure]:
     return [
         *commands(times),
         *analyser(times),
-        *(() if quick else (*builds(), *counting(), *deployed(), *released(), *workers(), *training())),
+        *(() if quick else (*builds(), *counting(), *deployed(), *released(), *digits(), *workers(), *training())),
     ]
 
 
