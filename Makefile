@@ -29,13 +29,14 @@ $(INSTALLED): $(PACKAGES) pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/archspec build specs/mobilenet_v2_hed.yaml
+	$(BIN)/archspec build specs/mobilenet_v2_hed.yaml --weights weights/mobilenet_v2_hed.weights.h5
 	$(BIN)/archspec sample $(PHOTO)
-	$(BIN)/archspec predict $(EDGES)/arm64-v8a/model.tflite $(PHOTO) -o build/sample.edges.png
+	$(BIN)/archspec predict $(EDGES)/arm64-v8a/model.tflite $(PHOTO) -o build/sample.edges.png --overlay build/sample.found.png
 	@echo
 	@echo 'artifacts: $(EDGES)'
 	@echo 'photo:     $(PHOTO)'
 	@echo 'edges:     build/sample.edges.png'
+	@echo 'document:  build/sample.found.png'
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
