@@ -79,7 +79,8 @@ def score(counts: Iterable[Counts]) -> EdgeScore:
     best = np.zeros(3, np.int64)  # matched, predicted and true pixels at each image's own threshold
     for one in counts:
         own, given = np.array(one.matched), np.array(one.predicted)
-        k = int(np.argmax(own / np.maximum(given + one.truth, 1)))  # F is twice that
+        # F is twice that; it is 0 at all thresholds where nothing is true, which BSDS500 has no image of
+        k = int(np.argmax(own / np.maximum(given + one.truth, 1))) if one.truth else int(np.argmin(given))
         best += own[k], given[k], one.truth
         images, truth, matched, predicted = images + 1, truth + one.truth, matched + own, predicted + given
     if not images:

@@ -64,7 +64,7 @@ def sets(draw: st.DrawFn) -> list[Counts]:
     images = []
     for seed in draw(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4)):
         random = np.random.default_rng(seed)
-        truth = int(random.integers(0, 300))
+        truth = int(random.integers(1, 300))  # the benchmark has no image without edges
         predicted = np.sort(random.integers(0, 400, THRESHOLDS.size))[::-1]
         matched = np.minimum(np.minimum(predicted, truth), np.sort(random.integers(0, 300, THRESHOLDS.size))[::-1])
         images.append(Counts(tuple(matched.tolist()), tuple(predicted.tolist()), truth))
@@ -101,6 +101,12 @@ def test_each_image_has_a_threshold_of_its_own() -> None:
     found = score([low, high])
     assert found.ois == 1
     assert found.ods < 0.7
+
+
+def test_an_image_without_edges_takes_the_threshold_with_the_fewest_mistakes() -> None:
+    right = counts([10] * 99, [10] * 99, 10)
+    empty = counts([0] * 99, [40] * 60 + [0] * 39, 0)
+    assert score([right, empty]).ois == 1
 
 
 def test_a_perfect_map_scores_1() -> None:
