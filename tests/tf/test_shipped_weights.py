@@ -13,7 +13,7 @@ from command import ROOT, call, start
 SPEC, WEIGHTS = ROOT / "specs" / "mobilenet_v2_hed.yaml", ROOT / "weights" / "mobilenet_v2_hed.weights.h5"
 CARD = WEIGHTS.with_name("mobilenet_v2_hed.md")
 TARGET = "targets={x86_64: {quantize: none, outputs: [fuse]}}"
-DOCUMENTS = 40  # of the 500 that the card's figures are of
+DOCUMENTS = 24
 
 pytestmark = pytest.mark.slow
 
