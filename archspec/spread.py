@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 FEWEST = 4  # pieces a process: for fewer it costs more than it saves
@@ -25,9 +26,10 @@ def spread(count: int, work: Callable[[int], Any]) -> list[Any]:
     os.close(fill)
     children: list[tuple[int, int]] = []
     try:
-        for _ in range(min(cores, count // FEWEST) - 1):
-            children.append(_fork(queue, work))
-        done = _drain(queue, work)
+        with _one_thread():
+            for _ in range(min(cores, count // FEWEST) - 1):
+                children.append(_fork(queue, work))
+            done = _drain(queue, work)
         for _, answer in children:
             with open(answer, "rb") as stream, contextlib.suppress(ValueError):  # it died in the middle of a word
                 done.update({int(i): value for i, value in json.loads(stream.read()).items()})
@@ -38,6 +40,21 @@ def spread(count: int, work: Callable[[int], Any]) -> list[Any]:
                 os.kill(pid, signal.SIGKILL)  # it has answered, or nobody waits for its answer any more
             os.waitpid(pid, 0)
     return [done.get(i) for i in range(count)]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let OpenCV end its threads, where it is loaded: a forked child has none of them, and would wait for them."""
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None:
+        yield
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _fork(queue: int, work: Callable[[int], Any]) -> tuple[int, int]:

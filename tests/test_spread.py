@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from archspec import spread as module
@@ -45,3 +46,17 @@ def test_a_process_that_dies_takes_only_its_own(monkeypatch: pytest.MonkeyPatch)
     answers = spread(40, work)
     assert {i: a for i, a in enumerate(answers) if a is not None}.items() <= {i: i for i in range(40)}.items()
     assert answers.count(None) <= 1
+
+
+def test_opencv_works_in_children_after_it_has_worked_here() -> None:
+    """Its threads do not live on in a forked child, which would wait for them for ever."""
+    cv2 = pytest.importorskip("cv2")
+    picture = np.random.default_rng(0).random((600, 600)).astype(np.float32)
+
+    def blurred(i: int) -> float:
+        return float(cv2.resize(cv2.GaussianBlur(picture, (0, 0), 3 + i), (900, 900)).sum())
+
+    threads, here = cv2.getNumThreads(), [blurred(i) for i in range(24)]
+    for _ in range(5):
+        assert spread(24, blurred) == pytest.approx(here, rel=1e-6)
+    assert cv2.getNumThreads() == threads
