@@ -59,4 +59,5 @@ def test_opencv_works_in_children_after_it_has_worked_here() -> None:
     threads, here = cv2.getNumThreads(), [blurred(i) for i in range(24)]
     for _ in range(5):
         assert spread(24, blurred) == pytest.approx(here, rel=1e-6)
+    assert spread(24, lambda i: cv2.getNumThreads()) == [1] * 24
     assert cv2.getNumThreads() == threads
