@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from archspec.analysis import document, network
 from archspec.diagnostics import Source, SpecError
@@ -173,12 +174,7 @@ def instructions(file: str, abi: str) -> int:
 
 def workers() -> Iterator[Figure]:
     """Two local workers in training, against one that has one processor."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "workers.py")], cwd=ROOT, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise BenchError(f"benchmarks/workers.py ended with code {done.returncode}:\n{done.stderr}")
-    seconds = json.loads(done.stdout)
+    seconds = answer_of("workers.py")
     one, two = seconds["one_clock"], seconds["two_clock"]
     name = "an image in training by two workers, against one on one processor"
     yield Figure(name, two / one, "×", round(1 / 1.7, 3), f"{1 / two:.3g} images/s / {1 / one:.3g} images/s")
@@ -187,11 +183,7 @@ def workers() -> Iterator[Figure]:
 def training() -> Iterator[Figure]:
     """Training against Keras's `fit` written by hand, and against the same step without anything to read."""
     for name, bar in (("vgg_hed", 1.3), ("mobilenet_v2_hed", 1.5)):
-        script = [sys.executable, str(ROOT / "benchmarks" / "training.py"), f"specs/{name}.yaml"]
-        done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True)
-        if done.returncode:
-            raise BenchError(f"benchmarks/training.py ended with code {done.returncode}:\n{done.stderr}")
-        found = json.loads(done.stdout)
+        found = answer_of("training.py", f"specs/{name}.yaml")
         (mine, used), (memory, _), (fit, other) = found["ours"], found["memory"], found["fit"]
         how = f"{1 / mine:.3g} images/s / {1 / fit:.3g} images/s, of the processor {used / other:.3g} ×"
         yield Figure(f"an image in training {name}, against fit by hand", mine / fit, "×", round(1 / bar, 3), how)
@@ -208,20 +200,21 @@ def released() -> Iterator[Figure]:
     if not shared.is_dir():
         print(f"no reference data in {shared}: artifacts of released weights are not measured", file=sys.stderr)
         return
-    script = [sys.executable, str(ROOT / "benchmarks" / "released.py"), str(shared)]
-    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise BenchError(f"benchmarks/released.py ended with code {done.returncode}:\n{done.stderr}")
-    yield from (Figure(**figure) for figure in json.loads(done.stdout))
+    yield from (Figure(**figure) for figure in answer_of("released.py", str(shared)))
 
 
 def digits() -> Iterator[Figure]:
     """What int8 loses in classification, of a network that is trained for it."""
-    script = [sys.executable, str(ROOT / "benchmarks" / "digits.py")]
-    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True)
+    yield from (Figure(**figure) for figure in answer_of("digits.py"))
+
+
+def answer_of(script: str, *arguments: str) -> Any:
+    """The JSON that a script of this folder prints. Raises BenchError where it fails."""
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise BenchError(f"benchmarks/digits.py ended with code {done.returncode}:\n{done.stderr}")
-    yield from (Figure(**figure) for figure in json.loads(done.stdout))
+        raise BenchError(f"benchmarks/{script} ended with code {done.returncode}:\n{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def counting() -> Iterator[Figure]:
