@@ -14,6 +14,8 @@ def match(predicted: Bits, truth: Bits, radius: float) -> int:
     Both maps are (height, width). BSDS500's `correspondPixels` (Martin, Fowlkes and Malik 2004) seeks the cheapest
     assignment, where distances cost their pixels and a pixel left alone 100 times the radius: it gives up a pair only
     where more than 100 others would have to move for it. Raises ValueError where the maps' sizes differ.
+
+    As a flow, since SciPy's `maximum_bipartite_matching` takes exponential time on some maps (scipy issue 26147).
     """
     from scipy.sparse import csgraph, csr_array
 
@@ -28,6 +30,12 @@ def match(predicted: Bits, truth: Bits, radius: float) -> int:
     rows, columns = np.nonzero(predicted)
     around = number[rows[:, None] + reach + down[near], columns[:, None] + reach + across[near]]
     found = around >= 0
-    ends = np.concatenate([[0], np.cumsum(found.sum(1))])
-    graph = csr_array((np.ones(ends[-1], np.bool_), around[found], ends), shape=(rows.size, y.size))
-    return int((csgraph.maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
+    live = found.any(1)
+    found, around = found[live], around[live]
+    count, sink = len(found), len(found) + y.size + 1
+    # a flow of 1 from a source, node 0, through each predicted pixel and each true one to a sink
+    follow = np.concatenate([np.arange(1, count + 1), around[found] + count + 1, np.full(y.size, sink)])
+    ends = np.cumsum(np.concatenate([[0, count], found.sum(1), np.ones(y.size, int), [0]]))
+    parts = np.ones(follow.size, np.int32), follow.astype(np.int32), ends.astype(np.int32)
+    graph = csr_array(parts, shape=(sink + 1, sink + 1))
+    return int(csgraph.maximum_flow(graph, 0, sink, method="dinic").flow_value)

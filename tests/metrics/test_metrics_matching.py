@@ -6,7 +6,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from archspec.documents.sample import passed
 from archspec.metrics.matching import match
+from archspec.metrics.thinning import thin
 
 Bits = NDArray[np.bool_]
 
@@ -92,3 +94,15 @@ def test_where_the_cheapest_assignment_has_fewer_pairs() -> None:
 def test_maps_of_two_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot be matched"):
         match(np.zeros((3, 4), np.bool_), np.zeros((4, 3), np.bool_), 1)
+
+
+def test_two_outlines_are_matched_at_once() -> None:
+    """On these two, 1 pixel apart, `maximum_bipartite_matching` of SciPy 1.17 does not end within 4 s."""
+    truth, predicted = (
+        thin(passed(np.array([*corners, corners[0]]), (256, 256)))
+        for corners in (
+            [(69.44, 52.54), (193.71, 15.55), (228.83, 136.73), (109.55, 206.29)],
+            [(69.02, 52.48), (194.69, 16.86), (229.52, 135.20), (109.99, 206.55)],
+        )
+    )
+    assert match(predicted, truth, 2.7153) == assigned(predicted, truth, 2.7153)
