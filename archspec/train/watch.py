@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, TextIO
 
 WIDTH = 24  # characters of the bar
+QUIET = 60.0  # seconds between two lines about steps where nothing can be drawn again
 
 
 class Progress:
     """A line that shows step, loss, examples a second and the time left.
 
-    On a terminal one line is drawn again and again, elsewhere measures get a line each.
+    On a terminal it is drawn again and again; elsewhere it is written once a minute. Measures get a line each.
     """
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, now: Callable[[], float] = monotonic) -> None:
         self.out = out
+        self.now = now
         self.drawn = False
+        self.written = now()
         self.first: tuple[float, int] | None = None  # when the first step was told of, and its number
         self.measures = ""
 
@@ -31,20 +35,25 @@ class Progress:
             self.say(f"skipped: {event['reason']}")
 
     def _step(self, event: Any) -> None:
-        now, step, steps = monotonic(), event["step"], event["steps"]
+        now, step, steps = self.now(), event["step"], event["steps"]
         if self.first is None:
             self.first = now, step
-        if not self.out.isatty():
+        drawn = self.out.isatty()
+        if not drawn and now - self.written < QUIET:
             return
         since, done = now - self.first[0], step - self.first[1]
         pace = done / since if since and done else 0.0
         left = f"{_clock((steps - step) / pace)} left" if pace else ""
-        bar = "█" * (WIDTH * step // steps)
         speed = f"{pace * event['batch']:.1f} images/s" if pace else ""
         facts = [f"{step}/{steps}", f"loss {event['loss']:.4f}", self.measures, speed, left]
-        self.out.write(f"\r\033[K{bar:░<{WIDTH}} " + "  ".join(fact for fact in facts if fact))
-        self.out.flush()
-        self.drawn = True
+        line = "  ".join(fact for fact in facts if fact)
+        if drawn:
+            self.out.write(f"\r\033[K{'█' * (WIDTH * step // steps):░<{WIDTH}} {line}")
+            self.out.flush()
+            self.drawn = True
+        else:
+            self.written = now
+            self.say(line)
 
     def say(self, text: str) -> None:
         """A line that stays."""
