@@ -9,7 +9,7 @@ import numpy as np
 from archspec.documents import printing
 from archspec.documents.blank import Page, blank, given, paper, worn
 from archspec.documents.draw import Random, colour, smooth
-from archspec.documents.printing import Face
+from archspec.documents.printing import Face, Photos
 from archspec.documents.settings import Pictures
 
 
@@ -19,15 +19,15 @@ def page(random: Random, longest: float, pictures: Pictures, own: float) -> Page
         return given(random, pictures.documents[int(random.integers(len(pictures.documents)))], longest)
     if pictures.backgrounds and random.random() < 0.2 * own:  # as the cover of a book or a print
         return given(random, pictures.backgrounds[int(random.integers(len(pictures.backgrounds)))], longest)
-    kinds: tuple[tuple[float, Callable[[Random, float], Page]], ...] = (
-        (0.34, _sheet), (0.1, _form), (0.14, _receipt), (0.14, _card), (0.16, _cover), (0.05, _print), (0.07, _note),
+    kinds: tuple[tuple[float, Callable[[Random, float, Photos], Page]], ...] = (
+        (0.28, _sheet), (0.1, _form), (0.14, _receipt), (0.14, _card), (0.22, _cover), (0.05, _print), (0.07, _note),
     )  # fmt: skip
     shares = np.array([share for share, _ in kinds])
     make = kinds[int(random.choice(len(kinds), p=shares / shares.sum()))][1]
-    return make(random, longest)
+    return make(random, longest, pictures.backgrounds)
 
 
-def _sheet(random: Random, longest: float) -> Page:
+def _sheet(random: Random, longest: float, photos: Photos) -> Page:
     """A printed, written or empty page."""
     aspect = float(random.choice([0.707, 0.707, 0.773, 0.65, 1.414, 1.29]))
     face = blank(random, longest, aspect, paper(random))
@@ -45,9 +45,8 @@ def _sheet(random: Random, longest: float) -> Page:
     columns = 2 if random.random() < 0.2 else 1
     across = (width - 2 * margin) // columns
     for column in range(columns):
-        _fill(
-            random, face, (margin + column * across, y, margin + (column + 1) * across - pitch, height - margin), pitch
-        )
+        box = (margin + column * across, y, margin + (column + 1) * across - pitch, height - margin)
+        _fill(random, face, box, pitch, photos)
     if random.random() < 0.12:
         printing.stamp(random, face)
     return Page(worn(random, face), curl=0.03)
@@ -64,7 +63,7 @@ def _heading(random: Random, face: Face, margin: int, tone: printing.Ink) -> int
     return margin + int(1.8 * size)
 
 
-def _fill(random: Random, face: Face, box: tuple[float, ...], pitch: float) -> None:
+def _fill(random: Random, face: Face, box: tuple[float, ...], pitch: float, photos: Photos) -> None:
     """Paragraphs, tables and pictures down a column."""
     left, top, right, bottom = (int(n) for n in box)
     tone = printing.ink(random)
@@ -77,7 +76,7 @@ def _fill(random: Random, face: Face, box: tuple[float, ...], pitch: float) -> N
         elif kind < 0.85:
             printing.table(random, face, part, tone, pitch)
         elif kind < 0.95:
-            printing.image(random, face, part)
+            printing.image(random, face, part, photos)
         y = part[3] + int(pitch)
 
 
@@ -91,7 +90,7 @@ def _ruled(random: Random, face: Face) -> None:
             face[:, pitch::pitch] = tone
 
 
-def _form(random: Random, longest: float) -> Page:
+def _form(random: Random, longest: float, _: Photos) -> Page:
     """An invoice or certificate: frames, tables, a seal; frames close to the border are the hard part."""
     face = blank(random, longest, float(random.choice([0.707, 1.414, 1.9, 0.8])), paper(random))
     height, width = face.shape[:2]
@@ -114,7 +113,7 @@ def _frame(face: Face, inset: int, tone: tuple[float, ...], width: int) -> None:
         side[...] = np.array(tone, np.uint8)
 
 
-def _receipt(random: Random, longest: float) -> Page:
+def _receipt(random: Random, longest: float, _: Photos) -> Page:
     """A long strip of thermal paper, narrow lines, curled."""
     face = blank(random, longest, random.uniform(0.2, 0.5), paper(random))
     height, width = face.shape[:2]
@@ -133,7 +132,7 @@ def _receipt(random: Random, longest: float) -> Page:
     return Page(face, curl=0.06)
 
 
-def _card(random: Random, longest: float) -> Page:
+def _card(random: Random, longest: float, photos: Photos) -> Page:
     """A bank, identity or business card: ISO/IEC 7810 ID-1 is 85.6 mm by 53.98 mm with corners of 3.18 mm."""
     tone = paper(random) if random.random() < 0.4 else colour(random, (0.05, 0.9), (0.15, 1))
     face = blank(random, longest, 85.6 / 53.98 if random.random() < 0.85 else 53.98 / 85.6, tone)
@@ -146,7 +145,7 @@ def _card(random: Random, longest: float) -> Page:
     if random.random() < 0.6:
         side = int(0.35 * height)
         at = int(0.07 * width) if left > 0.1 else int(0.92 * width) - side
-        printing.image(random, face, (at, height // 4, at + side, height // 4 + int(1.25 * side)))
+        printing.image(random, face, (at, height // 4, at + side, height // 4 + int(1.25 * side)), photos)
     pitch = height / random.uniform(7, 12)
     text = (int(left * width), height // 5, int(right * width), int(0.85 * height))
     printing.paragraph(random, face, text, mark, pitch)
@@ -156,18 +155,18 @@ def _card(random: Random, longest: float) -> Page:
     return Page(face, radius=rounded, thickness=random.uniform(0, 0.012), curl=0.0, gloss=random.uniform(0.2, 1))
 
 
-def _cover(random: Random, longest: float) -> Page:
+def _cover(random: Random, longest: float, photos: Photos) -> Page:
     """A book, magazine, leaflet or disc sleeve: strong colours, a picture, a title."""
     tone = colour(random, (0, 1), (0.05, 1))
     face = blank(random, longest, float(random.choice([0.66, 0.72, 0.78, 1.0, 1.35])), tone)
     height, width = face.shape[:2]
     kind = random.random()
     if kind < 0.45:
-        printing.image(random, face, (0, 0, width, height))
+        printing.image(random, face, (0, 0, width, height), photos)
     elif kind < 0.85:
         edge = int(random.uniform(0, 0.15) * width)
         top = int(random.uniform(0.05, 0.4) * height)
-        printing.image(random, face, (edge, top, width - edge, int(random.uniform(0.6, 1) * height)))
+        printing.image(random, face, (edge, top, width - edge, int(random.uniform(0.6, 1) * height)), photos)
     title = printing.tint(random, (0, 0.8), (0, 1))
     size = height / random.uniform(7, 12)
     for _ in range(int(random.integers(1, 4))):
@@ -178,16 +177,16 @@ def _cover(random: Random, longest: float) -> Page:
     return Page(face, thickness=thick, curl=0.015, gloss=random.uniform(0, 1))
 
 
-def _print(random: Random, longest: float) -> Page:
+def _print(random: Random, longest: float, photos: Photos) -> Page:
     """A photo print, with or without a white border."""
     face = blank(random, longest, float(random.choice([2 / 3, 3 / 2, 3 / 4, 1.0])), paper(random))
     height, width = face.shape[:2]
     edge = 0 if random.random() < 0.5 else int(random.uniform(0.02, 0.08) * min(height, width))
-    printing.image(random, face, (edge, edge, width - edge, height - edge))
+    printing.image(random, face, (edge, edge, width - edge, height - edge), photos)
     return Page(face, curl=0.03, gloss=random.uniform(0.3, 1))
 
 
-def _note(random: Random, longest: float) -> Page:
+def _note(random: Random, longest: float, _: Photos) -> Page:
     """A sticky note, envelope, ticket or index card."""
     tone = colour(random, (0.1, 0.7), (0.7, 1)) if random.random() < 0.7 else paper(random)
     face = blank(random, longest, float(random.choice([1.0, 1.0, 2.0, 2.3, 1.5, 0.6])), tone)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.documents.draw import Random, Size, colour, fixed, smooth
+from archspec.documents.draw import Picture, Random, Size, colour, fixed, smooth
 
 Face = NDArray[np.uint8]  # (height, width, 3)
+Photos = tuple[Face, ...]
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 Ink = tuple[float, float, float]
 
@@ -120,23 +121,49 @@ def lay_box(face: Face, box: Box, strength: float) -> None:
     part[...] = part * strength
 
 
-def image(random: Random, face: Face, box: Box) -> None:
-    """A photo or drawing: patches of colour, a horizon, shapes."""
-    import cv2
-
+def image(random: Random, face: Face, box: Box, photos: Photos) -> None:
+    """A part of one of `photos`, where there are any, or a drawing: patches of colour, a horizon, bands, shapes."""
     left, top, right, bottom = box
     bottom, right = min(bottom, face.shape[0]), min(right, face.shape[1])
     size: Size = (bottom - top, right - left)
     if min(size) < 4:
         return
+    if photos and random.random() < 0.6:
+        made = _photo(random, photos[int(random.integers(len(photos)))], size)
+    else:
+        made = _drawing(random, size)
+    face[top : top + size[0], left : left + size[1]] = made
+
+
+def _photo(random: Random, photo: Face, size: Size) -> Face:
+    """A part of a photo with the sides' ratio of `size`, a third of what fits or more, as a printer may change it."""
+    import cv2
+
+    height, width = photo.shape[:2]
+    scale = random.uniform(0.33, 1) * min(height / size[0], width / size[1])
+    rows, columns = max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+    top, left = int(random.integers(height - rows + 1)), int(random.integers(width - columns + 1))
+    part = np.ascontiguousarray(photo[top : top + rows, left : left + columns])
+    made = cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR)
+    made = made[:, ::-1] if random.random() < 0.5 else made
+    tone = made.mean(axis=2, keepdims=True)
+    grey = random.uniform(-0.5, 1)  # below 0: stronger colours than the photo's
+    return np.asarray(np.clip((made + grey * (tone - made)) * random.uniform(0.7, 1.25), 0, 255), np.uint8)
+
+
+def _drawing(random: Random, size: Size) -> Face:
+    import cv2
+
     first, second = (colour(random, (0, 0.9), (0.1, 1)) for _ in range(2))
     cells = int(random.integers(2, 9))
     field = sum(smooth(random, (cells * k, cells * k), size) / np.float32(k**0.8) for k in (1, 2, 5))
     share = np.clip(0.5 + 0.7 * np.asarray(field), 0, 1)[..., None]
-    made = first * share + second * (1 - share)
+    made = np.asarray(first * share + second * (1 - share), np.float32)
     if random.random() < 0.4:
         horizon = int(random.uniform(0.3, 0.8) * size[0])
         made[horizon:] = made[horizon:] * 0.4 + 0.6 * colour(random, (0.1, 0.8), (0.1, 0.7))
+    for _ in range(int(random.integers(1, 5)) if random.random() < 0.5 else 0):
+        _band(random, made)
     made = np.ascontiguousarray(np.clip(made, 0, 255), np.uint8)
     for _ in range(int(random.integers(1, 7))):
         centre = random.uniform(0, 1, 2) * size[::-1]
@@ -145,7 +172,17 @@ def image(random: Random, face: Face, box: Box) -> None:
         ends = [float(n) for n in (*centre, *(2 * axes))]
         cv2.ellipse(made, (ends[:2], ends[2:], random.uniform(0, 180)), tone, -1, cv2.LINE_AA)
     grain = 1 + 0.12 * smooth(random, (size[0] // 3, size[1] // 3), size)[..., None]
-    face[top : top + size[0], left : left + size[1]] = np.clip(made * grain, 0, 255)
+    return np.asarray(np.clip(made * grain, 0, 255), np.uint8)
+
+
+def _band(random: Random, made: Picture) -> None:
+    """A bar or a panel along the sides, as straight and strong as the border itself."""
+    made = made if random.random() < 0.5 else made.swapaxes(0, 1)
+    at, thick = random.uniform(0, 0.95), random.choice([0.01, 0.03, 0.1, 0.3]) * random.uniform(0.5, 1.5)
+    first = int(random.uniform(0, 0.7) * made.shape[1]) if random.random() < 0.5 else 0
+    last = first + int(random.uniform(0.3, 1) * (made.shape[1] - first)) + 1 if first else made.shape[1]
+    rows = slice(int(at * made.shape[0]), int((at + thick) * made.shape[0]) + 1)
+    made[rows, first:last] = colour(random, (0, 1), (0, 1))
 
 
 def bars(random: Random, face: Face, box: Box, tone: Ink) -> None:

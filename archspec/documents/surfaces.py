@@ -79,9 +79,11 @@ def _wood(random: Random, size: Size) -> Picture:
     rings = np.sin(6.28 * (random.uniform(2, 7) * across + warp * random.uniform(0.3, 1.5) + shift))
     grain = _grain(random, across * random.uniform(8, 30) + 0.4 * warp, along * 0.7 + shift)
     level = 1 + random.uniform(0, 0.07) * rings + random.uniform(0.02, 0.12) * grain
-    level += random.uniform(0, 0.16) * np.sin(shift * 5)
-    if random.random() < 0.6:
-        level *= np.where(across - plank < random.uniform(0.012, 0.035), np.float32(random.uniform(0.4, 0.9)), 1)
+    level += random.uniform(0, 0.16 if random.random() < 0.6 else 0.4) * np.sin(shift * 5)
+    if random.random() < 0.75:
+        gap = random.uniform(0.012, 0.035 if random.random() < 0.7 else 0.07)
+        ends = (along * random.uniform(0.15, 0.4) + shift) % 1 < gap / 4 if random.random() < 0.5 else False
+        level *= np.where((across - plank < gap) | ends, np.float32(random.uniform(0.15, 0.9)), 1)
     return np.asarray(level[..., None] * tone, np.float32)
 
 
