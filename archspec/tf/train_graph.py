@@ -1,4 +1,4 @@
-"""Graph to the model that is trained: as `lower`, with the fused batch norm, and fake quantization where asked for."""
+"""Graph to the model that is trained: as `lower`, by layers that train faster, with fake quantization if asked for."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from archspec.tf.fake_quant import (
 )
 from archspec.tf.fused_norm import FusedBatchNorm
 from archspec.tf.lower import layer_name, set_bilinear, tensor_of
+from archspec.tf.thin_conv import ThinConv2D
 
 Quantize = Callable[[str, Any], Any]
 """What becomes of a tensor by its name in the plan; those that the plan does not name stay as they are."""
@@ -49,7 +50,7 @@ def lower_for_training(graph: Graph, quantize: bool = False, quant_delay: int = 
     """
     image = keras.Input(graph.input_shape, name=IMAGE)
     if not quantize:
-        kit = keras_with(BatchNormalization=FusedBatchNorm)
+        kit = keras_with(BatchNormalization=FusedBatchNorm, Conv2D=ThinConv2D)
         model = assemble(graph, image, lambda node, x: node.op.lower(kit, node.name, x), lambda _, x: x)
     else:
         plan, on = quantization.plan(graph), QuantDelay(quant_delay, name=DELAY)(image)
