@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
-MOST = 16  # lines that are kept
+MOST = 24  # lines that are kept
 LEAST = 0.2  # probability of the weakest edge pixel that is looked at
 SHORTEST = 0.04  # of the diagonal: a segment
 GAP = 0.03  # of the diagonal, between two pixels of a segment
