@@ -103,7 +103,7 @@ def training() -> Any:
     return SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "training.py"), run_name="benchmarks_training"))
 
 
-@pytest.mark.parametrize(("name", "sides"), [("vgg_hed", 0), ("mobilenet_v2_hed", 0.5)])
+@pytest.mark.parametrize(("name", "sides"), [("vgg_hed", 0), ("mobilenet_v1_hed", 0.5)])
 def test_the_recipe_that_is_timed_is_valid(
     training: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, sides: float
 ) -> None:

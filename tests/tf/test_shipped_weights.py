@@ -51,6 +51,7 @@ def test_they_find_more_generated_documents_than_the_released_checkpoint(ours: P
     assert not mine["untrained"]
     assert mine["score"]["ods"] > other["score"]["ods"] + 0.1
     assert mine["corners"]["found"] > other["corners"]["found"] + 0.1
+    assert mine["corners"]["error"] < 0.01
 
 
 def test_they_hold_on_photos_that_they_were_not_trained_on(ours: Path, shared: Callable[[str], Path]) -> None:
