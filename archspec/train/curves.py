@@ -9,7 +9,7 @@ from html import escape
 
 Point = tuple[float, float]
 
-WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 210, 74, 120, 44, 56  # pixels
+WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 776, 210, 74, 136, 44, 56  # pixels
 POINTS = 600  # of a line; of more the mean of each few is drawn
 COLOURS = ("#1f6feb", "#d1495b", "#2a9d5c", "#8e5bd0", "#c77d0a", "#0e8a93")
 INK, FAINT, GRID = "#24292f", "#6e7781", "#e4e7eb"
