@@ -46,7 +46,9 @@ def test_keras_applications(name: str, model: str) -> None:
     ("name", "model", "variant"),
     [
         ("ResNet101", "resnet_v1", "d101"),
+        ("ResNet152", "resnet_v1", "d152"),
         ("ResNet101V2", "resnet_v2", "d101"),
+        ("ResNet152V2", "resnet_v2", "d152"),
     ],
 )
 def test_keras_applications_deep(name: str, model: str, variant: str) -> None:
