@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
 MOST = 24  # lines that are kept
-LEAST = 0.2  # probability of the weakest edge pixel that is looked at
+LEAST = 0.2  # sharpened probability of the weakest edge pixel that is looked at
 SHORTEST = 0.04  # of the diagonal: a segment
 GAP = 0.03  # of the diagonal, between two pixels of a segment
 ANGLE = np.deg2rad(4.0)  # between segments of one line

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from archspec.tf.thin_conv import ThinConv2D
+
 DECAY = 0.999  # of the ranges' moving average, once that many batches are seen; TF-Slim's ema_decay
 LEAST = 0.01  # width of a range, where a tensor is zero throughout: kernels refuse steps too small for their inputs
 
@@ -160,7 +162,7 @@ class _FakeQuantKernel:
 
 
 @serializable
-class FakeQuantConv2D(_FakeQuantKernel, keras.layers.Conv2D):  # type: ignore[misc]
+class FakeQuantConv2D(_FakeQuantKernel, ThinConv2D):  # type: ignore[misc]
     """Conv2D, rounded; kernel (height, width, in, out)."""
 
     axes = (3,)

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from qat import ROWS, Floats, arrays, exported, graph_of, images, randomize, ranges, trained_model
+from networks import table
+from qat import ROWS, SIZE, Floats, arrays, exported, graph_of, images, randomize, ranges, trained_model
 
 from archspec import quantization
 from archspec.artifact import run_tflite
@@ -73,9 +74,13 @@ def test_a_range_that_is_not_where_the_converter_wants_it_is_noticed() -> None:
     assert missing == ("conv_1_conv",)
 
 
-@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
-def test_before_the_delay_the_graph_is_the_float_graph(rows: str) -> None:
-    graph = graph_of(rows)
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [*((rows, SIZE) for rows in ROWS.values()), ("Conv: {depth: 6}\nConv: {depth: 3}", "[128, 128, 3]")],
+    ids=[*ROWS, "a large map of few channels"],
+)
+def test_before_the_delay_the_graph_is_the_float_graph(rows: str, size: str) -> None:
+    graph = table(rows, size).graph
     fed = images(graph, 2)
     float_model = lower_for_training(graph)
     randomize(float_model)
