@@ -162,7 +162,7 @@ class _FakeQuantKernel:
 
 
 @serializable
-class FakeQuantConv2D(_FakeQuantKernel, ThinConv2D):  # type: ignore[misc]
+class FakeQuantConv2D(_FakeQuantKernel, ThinConv2D):
     """Conv2D, rounded; kernel (height, width, in, out)."""
 
     axes = (3,)
