@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.scan.lines import lines
-from archspec.scan.plane import area, clockwise
-from archspec.scan.quads import candidates, likeliest, scores
+from archspec.scan.plane import clockwise
+from archspec.scan.quads import candidates, likeliest, plausible, scores
 from archspec.scan.refine import refine
 
 Floats = NDArray[np.float64]
 
 MOST = 100  # quadrilaterals that are looked at closely
-LARGER = 0.06  # of score, that a quadrilateral of half the map may lack to one printed within it
+BEST = 8  # of them that are refined
 SHARPER = 2  # power of probabilities: a class-balanced loss lets networks say 1/2 where an edge is 50 times unlikelier
 FAINT, STRONG = 0.5, 99.8  # the probability from which the strongest pixels are edges; the percentile that has them
-THRESHOLD = 0.6  # of the score: 14 of 17 generated photos without a document score less, none of 191 found right does
+THRESHOLD = 0.2  # of the score: beyond it more right quadrilaterals are lost than wrong ones kept back
 LEAST = 16  # pixels of a map's side
 REACH = 3.0  # pixels from a side that refinement looks at, at a diagonal of 362 (256×256)
 
@@ -52,7 +52,7 @@ def find_quad(edges: NDArray[np.floating]) -> Found | NotFound:
         raise ValueError("an edge map holds probabilities of 0 to 1")
     if min(known.shape) < LEAST:
         return NotFound(f"the edge map has {known.shape[1]}×{known.shape[0]} pixels, and takes {LEAST}×{LEAST}")
-    known = np.minimum(known / max(FAINT, float(np.percentile(known, STRONG))), 1) ** SHARPER
+    known = sharpened(known)
     found = lines(known)
     if len(found) < 4:
         return NotFound(f"{len(found)} straight edges, and a document has four sides")
@@ -61,14 +61,18 @@ def find_quad(edges: NDArray[np.floating]) -> Found | NotFound:
     if not len(corners):
         return NotFound("no four edges enclose what could be a sheet of paper")
     corners = likeliest(corners, known, MOST)
-    marks = scores(corners, known)
-    favour = LARGER * np.array([min(1, 2 * area(quad) / known.size) for quad in corners])
-    best = np.argsort(-marks - favour, kind="stable")[:2]
+    best = corners[np.argsort(-scores(corners, known), kind="stable")[:BEST]]
     reach = max(1.5, REACH * float(np.hypot(*size)) / 362)
-    refined = np.concatenate([corners[best], [refine(corners[k], known, reach) for k in best]])
-    again = scores(refined, known)
-    favour = LARGER * np.array([min(1, 2 * area(quad) / known.size) for quad in refined])
-    top = int(np.argmax(again + favour + np.repeat([0, 0.02], len(best))))  # refined ones, unless they are worse
-    if again[top] < THRESHOLD:
-        return NotFound(f"the best quadrilateral scores {again[top]:.2f}, below {THRESHOLD}", float(again[top]))
-    return Found(clockwise(refined[top]), float(again[top]))
+    refined = np.array([refine(quad, known, reach) for quad in best])
+    refined = np.where(plausible(refined, size)[:, None, None], refined, best)
+    marks = scores(refined, known)
+    top = int(np.argmax(marks))
+    if marks[top] < THRESHOLD:
+        return NotFound(f"the best quadrilateral scores {marks[top]:.2f}, below {THRESHOLD}", float(marks[top]))
+    return Found(clockwise(refined[top]), float(marks[top]))
+
+
+def sharpened(edges: NDArray[np.floating]) -> NDArray[np.float32]:
+    """An edge map, (height, width) of 0..1, in which the strongest pixels are 1 and faint ones fainter."""
+    known = np.ascontiguousarray(edges, np.float32)
+    return np.asarray(np.minimum(known / max(FAINT, float(np.percentile(known, STRONG))), 1) ** SHARPER, np.float32)

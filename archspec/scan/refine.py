@@ -11,7 +11,9 @@ Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
 
 ENDS = 0.06  # of a side left out at each end, where corners are rounded and two sides meet
-WIDENED = (1.8, 1.0, 1.0)  # each round's reach: the first finds curved sides
+ROUNDS = 3
+NEARER = 0.6  # of the reach: where a ridge counts 1/e of one on the side, as another edge may run beside a side
+STRAY = 0.8  # pixels from the fit at which a place counts half: fingers over a side leave longer strays than gaps
 CURVED = 0.75  # a curve is taken if it leaves less than this share of a line's squared error
 
 
@@ -38,8 +40,8 @@ def refine(corners: Floats, edges: Map, reach: float) -> Floats:
     times `reach`.
     """
     refined = corners
-    for widened in WIDENED:
-        sides = [_side(refined[k], refined[(k + 1) % 4], edges, widened * reach) for k in range(4)]
+    for _ in range(ROUNDS):
+        sides = [_side(refined[k], refined[(k + 1) % 4], edges, reach) for k in range(4)]
         refined = np.array([_corner(sides[k - 1], sides[k]) for k in range(4)])
     moved = np.linalg.norm(refined - corners, axis=1).max()
     return refined if np.isfinite(moved) and moved <= 3 * reach else corners
@@ -57,7 +59,7 @@ def _side(start: Floats, end: Floats, edges: Map, reach: float) -> Side:
     away = away[np.abs(away) <= reach]
     points = start + t[:, None, None] * along + away[None, :, None] * across - 0.5
     values = cv2.remap(edges, points[..., 0].astype(np.float32), points[..., 1].astype(np.float32), cv2.INTER_LINEAR)
-    values = values.astype(float) ** 2  # the ridge counts, its foot hardly
+    values = values.astype(float) ** 2 * np.exp(-((away / (NEARER * reach)) ** 2))  # the ridge counts, its foot hardly
     weight = values.sum(axis=1)
     place = (values * away).sum(axis=1) / np.maximum(weight, 1e-9)
     return Side(start, along, across, _fit(t, place, np.sqrt(weight)))
@@ -67,16 +69,24 @@ def _fit(t: Floats, place: Floats, weight: Floats) -> Floats:
     """a, b, c of place = a + b t + c t²; c is 0 unless a curve is much the better, all are where little is seen."""
     if np.sum(weight > 0.1) < 0.25 * t.size:
         return np.zeros(3)
-    for _ in range(2):
-        line = np.polyfit(t, place, 1, w=np.sqrt(weight))
+    for _ in range(4):
+        line = _least(t, place, weight, 1)
         error = np.abs(place - np.polyval(line, t))
-        weight = weight / (1 + (error / 1.5) ** 2)  # strays count less
-    curve = np.polyfit(t, place, 2, w=np.sqrt(weight))
+        weight = weight / (1 + (error / STRAY) ** 2)
+    curve = _least(t, place, weight, 2)
     straight, curved = (float(np.sum(weight * (place - np.polyval(fit, t)) ** 2)) for fit in (line, curve))
     whole = np.sum(weight > 0.1) > 0.7 * t.size
     if whole and curved < CURVED * straight and abs(curve[0]) > 2:
         return np.asarray(curve[::-1])
     return np.array([line[1], line[0], 0.0])
+
+
+def _least(t: Floats, place: Floats, weight: Floats, degree: int) -> Floats:
+    """The polynomial's coefficients, highest first, of the least weighted squares: normal equations, t in 0..1."""
+    powers = np.vander(t, degree + 1)
+    moments = powers.T @ (weight[:, None] * powers)
+    moments[np.diag_indices(degree + 1)] += 1e-9  # where hardly a place counts
+    return np.asarray(np.linalg.solve(moments, powers.T @ (weight * place)))
 
 
 def _corner(before: Side, after: Side) -> Floats:

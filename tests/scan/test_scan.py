@@ -115,6 +115,31 @@ def test_a_corner_outside_the_map() -> None:
     assert corner_error(found.corners, outside) < 1.5
 
 
+def test_a_half_is_not_taken_for_the_sheet() -> None:
+    """A fold as clear as the border makes two more sheets; the neighbours of its line run on past it."""
+    middles = (QUAD + np.roll(QUAD, -1, axis=0)) / 2
+    edges = np.maximum(drawn(QUAD), drawn(np.array([middles[1], middles[3]])))
+    cv2.circle(edges, (120, 44), 14, 0, -1)  # and the sheet's own border is covered in part
+    found = find_quad(edges)
+    assert isinstance(found, Found)
+    assert corner_error(found.corners, QUAD) < 1
+
+
+def test_fingers_over_a_side_do_not_bend_it() -> None:
+    """Three tips within reach of a side, none of it below them: a fit that believes them moves by pixels."""
+    edges = drawn(QUAD)
+    along = (QUAD[2] - QUAD[1]) / np.linalg.norm(QUAD[2] - QUAD[1])
+    inwards = np.array([-along[1], along[0]])
+    for at in (30.0, 44.0, 58.0):
+        tip = QUAD[1] + along * at + inwards * 4
+        hole = [int(n) for n in QUAD[1] + along * at]
+        cv2.circle(edges, (hole[0], hole[1]), 8, 0, -1)
+        cv2.ellipse(edges, (int(tip[0] + 3), int(tip[1])), (8, 6), 0, 90, 270, 1.0, 2)
+    found = find_quad(edges)
+    assert isinstance(found, Found)
+    assert corner_error(found.corners, QUAD) < 0.5
+
+
 def test_curved_sides_end_at_the_corners() -> None:
     """Each side bowed by six pixels: straight lines through them would miss the corners."""
     share = np.linspace(0, 1, 60)[:, None]
