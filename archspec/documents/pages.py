@@ -156,17 +156,19 @@ def _card(random: Random, longest: float, photos: Photos) -> Page:
 
 
 def _cover(random: Random, longest: float, photos: Photos) -> Page:
-    """A book, magazine, leaflet or disc sleeve: strong colours, a picture, a title."""
-    tone = colour(random, (0, 1), (0.05, 1))
+    """A book, magazine, leaflet or disc sleeve: strong colours, a picture or figures, a title."""
+    tone = colour(random, (0, 1), (0.05, 1)) if random.random() < 0.8 else paper(random)
     face = blank(random, longest, float(random.choice([0.66, 0.72, 0.78, 1.0, 1.35])), tone)
     height, width = face.shape[:2]
     kind = random.random()
-    if kind < 0.45:
+    if kind < 0.35:
         printing.image(random, face, (0, 0, width, height), photos)
-    elif kind < 0.85:
+    elif kind < 0.7:
         edge = int(random.uniform(0, 0.15) * width)
         top = int(random.uniform(0.05, 0.4) * height)
         printing.image(random, face, (edge, top, width - edge, int(random.uniform(0.6, 1) * height)), photos)
+    if kind > 0.6:
+        printing.figures(random, face)
     title = printing.tint(random, (0, 0.8), (0, 1))
     size = height / random.uniform(7, 12)
     for _ in range(int(random.integers(1, 4))):

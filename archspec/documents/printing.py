@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.documents.draw import Picture, Random, Size, colour, fixed, smooth
+from archspec.documents.draw import SUBPIXEL, Picture, Random, Size, colour, fixed, smooth
 
 Face = NDArray[np.uint8]  # (height, width, 3)
 Photos = tuple[Face, ...]
@@ -183,6 +183,33 @@ def _band(random: Random, made: Picture) -> None:
     last = first + int(random.uniform(0.3, 1) * (made.shape[1] - first)) + 1 if first else made.shape[1]
     rows = slice(int(at * made.shape[0]), int((at + thick) * made.shape[0]) + 1)
     made[rows, first:last] = colour(random, (0, 1), (0, 1))
+
+
+def figures(random: Random, face: Face) -> None:
+    """Lobed figures strewn over the face and cut by its border; small ones may crowd along a side."""
+    import cv2
+
+    height, width = face.shape[:2]
+    reach = min(height, width)
+    tones = [tint(random, (0, 1), (0, 1)) for _ in range(int(random.integers(2, 6)))]
+    at = [(random.uniform(0, 1, 2) * (width, height), random.uniform(0.03, 0.25)) for _ in range(random.integers(2, 9))]
+    if random.random() < 0.6:
+        spread, side = random.uniform(0.02, 0.15), random.random() < 0.5
+        for _ in range(int(random.integers(8, 30))):
+            along, depth = random.random(), abs(random.normal(0, spread))
+            place = np.array([along, depth if side else 1 - depth]) * (width, height)
+            at.append((place, random.uniform(0.01, 0.06)))
+    turn = np.linspace(0, 2 * np.pi, 36, endpoint=False)
+    for place, share in at:
+        lobes, deep = int(random.integers(1, 8)), random.uniform(0, 0.6)
+        radius = share * reach * (1 + deep * np.sin(lobes * turn + random.uniform(0, 6.28)))
+        axes = random.uniform(0.4, 1, 2)
+        points = place + np.stack([axes[0] * radius * np.cos(turn), axes[1] * radius * np.sin(turn)], axis=1)
+        tone = tones[int(random.integers(len(tones)))]
+        if random.random() < 0.8:
+            cv2.fillPoly(face, [fixed(points)], tone, cv2.LINE_AA, SUBPIXEL)
+        else:
+            cv2.polylines(face, [fixed(points)], True, tone, max(1, int(reach / 100)), cv2.LINE_AA, SUBPIXEL)
 
 
 def bars(random: Random, face: Face, box: Box, tone: Ink) -> None:

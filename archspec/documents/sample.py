@@ -108,13 +108,11 @@ def _lay_sheet(random: Random, scene: Picture, made: Page, sheet: Pose, border: 
     mask = np.zeros(size, np.float32)
     inner = mask[top:bottom, left:right]
     inner[...] = sheet.coverage(across, down)
-    if random.random() < 0.12:
+    if random.random() < 0.15:
         mask[...] = np.rint(mask)  # cut out and pasted, as in pictures that were composed
-    shadow(random, scene, mask, random.uniform(least, 0.6))
-    if made.thickness * max(size) > 1:
-        reach = made.thickness * max(size) * random.normal(0, 0.7, 2)
-        for share in (1.0, 0.66, 0.33):
-            lay(scene, polygon(border + share * reach, size), random.uniform(120, 240))
+    else:
+        shadow(random, scene, mask, random.uniform(least, 0.6))
+        _lay_pages(random, scene, made.thickness * max(size), border)
     height, width = made.face.shape[:2]
     x, y = across * np.float32(width) - np.float32(0.5), down * np.float32(height) - np.float32(0.5)
     face = cv2.remap(made.face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
@@ -126,6 +124,14 @@ def _lay_sheet(random: Random, scene: Picture, made: Page, sheet: Pose, border: 
     lay(scene[top:bottom, left:right], inner, face)
     if made.gloss and random.random() < 0.5:
         glare(random, scene, mask, made.gloss)
+
+
+def _lay_pages(random: Random, scene: Picture, thickness: float, border: Points) -> None:
+    """What shows of a document's `thickness`, in pixels, beside its face."""
+    if thickness > 1:
+        reach = thickness * random.normal(0, 0.7, 2)
+        for share in (1.0, 0.66, 0.33):
+            lay(scene, polygon(border + share * reach, (scene.shape[0], scene.shape[1])), random.uniform(120, 240))
 
 
 def _truth(image: NDArray[np.uint8], sheet: Pose, border: Points, covered: Field) -> Sample:
