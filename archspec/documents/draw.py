@@ -69,7 +69,12 @@ def rectangle(centre: Points, sides: tuple[float, float], turn: float, radius: f
 
 def lay(scene: Picture, mask: Field, tone: Picture | Field | float) -> None:
     """Paint `tone`, a picture or one colour, over the scene where `mask` is 1."""
-    scene += (np.asarray(tone, np.float32) - scene) * mask[..., None]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    part, paint = scene[box], np.asarray(tone, np.float32)
+    part += ((paint[box] if paint.ndim == 3 else paint) - part) * mask[box][..., None]
 
 
 def blur(field: Field, radius: float) -> Field:
