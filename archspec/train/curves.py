@@ -105,7 +105,7 @@ def _drawn(panel: Panel, top: float, last: float) -> str:
     for x in ticks(0, last):
         made.append(_text(place(x, marks[0])[0], bottom + 17, f"{x:,.10g}", FAINT, anchor="middle"))
     made.append(f'<path d="M{LEFT} {bottom}h{side}" stroke="{FAINT}"/>')
-    return "\n".join([*made, *_lines(lines, place)])
+    return "\n".join([*made, *_lines(lines, place, bottom + 3)])
 
 
 def _bounds(values: Sequence[float], logs: bool) -> Point:
@@ -115,8 +115,8 @@ def _bounds(values: Sequence[float], logs: bool) -> Point:
     return (0.0 if not logs and 0 <= low <= (high - low) else low - air), high + air
 
 
-def _lines(lines: Mapping[str, Sequence[Point]], place: Callable[[float, float], Point]) -> list[str]:
-    """The lines, and their names behind their ends, moved apart where they would overlap."""
+def _lines(lines: Mapping[str, Sequence[Point]], place: Callable[[float, float], Point], lowest: float) -> list[str]:
+    """The lines, and their names behind their ends, moved apart where they would overlap, none below `lowest`."""
     made, ends = [], []
     for i, (name, line) in enumerate(lines.items()):
         colour, faint = COLOURS[i % len(COLOURS)], name == "each step"
@@ -130,10 +130,12 @@ def _lines(lines: Mapping[str, Sequence[Point]], place: Callable[[float, float],
         if spots and name:
             ends.append((spots[-1][1], f"{name} {line[-1][1]:.4g}" if not faint else name, colour))
     ends.sort()
-    free = -math.inf
-    for y, name, colour in ends:
-        free = max(y + 4, free + 15)
-        made.append(_text(WIDTH - RIGHT + 8, free, name, colour))
+    heights: list[float] = []
+    for y, *_ in ends:
+        heights.append(max(y + 4, heights[-1] + 15 if heights else y))
+    lift = max(0.0, heights[-1] - lowest) if heights else 0.0
+    for height, (_, name, colour) in zip(heights, ends, strict=True):
+        made.append(_text(WIDTH - RIGHT + 8, height - lift, name, colour))
     return made
 
 
