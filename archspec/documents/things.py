@@ -19,6 +19,7 @@ from archspec.documents.draw import (
 )
 from archspec.scan.plane import UNIT, apply, homography
 
+SEEN = 0.5  # of a side's length, that nothing hides
 SKIN = ((255, 219, 192), (241, 194, 160), (224, 172, 125), (198, 134, 96), (141, 85, 54), (92, 58, 40))
 
 
@@ -156,15 +157,31 @@ def _frame(random: Random, scene: Picture) -> None:
 
 
 def occlude(random: Random, scene: Picture, border: Points) -> Field:
-    """Draw a hand or a thing or two over a document's border; gives how much of each pixel they cover."""
+    """Draw a hand or a thing or two over a document's border; gives how much of each pixel they cover.
+
+    Each side keeps `SEEN` of its length in sight: of a hidden side nothing is known.
+    """
     covered = np.zeros(scene.shape[:2], np.float32)
     for _ in range(int(random.integers(1, 3))):
         at = int(random.integers(len(border)))
         ends = border[[4 * at // len(border) * len(border) // 4, -1 - (3 - 4 * at // len(border)) * len(border) // 4]]
-        room = 0.5 * float(np.linalg.norm(ends[1] - ends[0]))  # that may be hidden: of a hidden side nothing is known
+        room = (1 - SEEN) * float(np.linalg.norm(ends[1] - ends[0]))  # that may be hidden
         make = _hand if random.random() < 0.65 else _thing
-        covered = np.maximum(covered, make(random, scene, border[at], border.mean(axis=0), room))
+        drawn = scene.copy()
+        over = np.maximum(covered, make(random, drawn, border[at], border.mean(axis=0), room))
+        if _in_sight(border, over).min() >= SEEN:
+            scene[...] = drawn
+            covered = over
     return covered
+
+
+def _in_sight(border: Points, covered: Field) -> Points:
+    """The share of each of a border's four sides that lies inside the picture and is not covered, (4,)."""
+    height, width = covered.shape
+    x, y = np.floor(border).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    bare = inside & (covered[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] < 0.5)
+    return np.array([side.mean() for side in np.array_split(bare, 4)])
 
 
 def _hand(random: Random, scene: Picture, place: Points, centre: Points, room: float) -> Field:

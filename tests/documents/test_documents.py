@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,24 @@ def test_hidden_border_is_no_edge() -> None:
         assert np.array_equal(covered.mask, free.mask)
         fewer.append(covered.edges.sum() < free.edges.sum())
     assert np.mean(fewer) > 0.9
+
+
+def test_half_of_each_side_is_in_sight() -> None:
+    """Whatever lies over the document: where a side would be cannot be told otherwise."""
+    hidden = []
+    for seed in range(40):
+        free, covered = (
+            sample(seed, SIZE, replace(FLAT, occluded=share, partial=0, negatives=0)) for share in (0.0, 1.0)
+        )
+        assert free.corners is not None
+        for start, end in pairwise([*free.corners, free.corners[0]]):
+            along = (end - start) / np.linalg.norm(end - start)
+            y, x = np.nonzero(free.edges)
+            from_start = np.stack([x + 0.5, y + 0.5], axis=1) - start
+            here = np.abs(from_start @ [-along[1], along[0]]) < 1.5
+            hidden.append(1 - covered.edges[y[here], x[here]].mean())
+    assert max(hidden) < 0.55, "a half, and what pixels cut off"
+    assert max(hidden) > 0.2, "and something lies there"
 
 
 def sheet(curl: float, radius: float = 0.0) -> Pose:
