@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from archspec.tf.thin_conv import ThinConv2D
+from archspec.tf.thin_conv import ThinConv2D, ThinConv2DTranspose
 
 DECAY = 0.999  # of the ranges' moving average, once that many batches are seen; TF-Slim's ema_decay
 LEAST = 0.01  # width of a range, where a tensor is zero throughout: kernels refuse steps too small for their inputs
@@ -176,7 +176,7 @@ class FakeQuantDepthwiseConv2D(_FakeQuantKernel, keras.layers.DepthwiseConv2D): 
 
 
 @serializable
-class FakeQuantConv2DTranspose(_FakeQuantKernel, keras.layers.Conv2DTranspose):  # type: ignore[misc]
+class FakeQuantConv2DTranspose(_FakeQuantKernel, ThinConv2DTranspose):  # type: ignore[misc]
     """Conv2DTranspose, rounded; kernel (height, width, out, in)."""
 
     axes = (2,)

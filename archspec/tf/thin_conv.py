@@ -1,4 +1,4 @@
-"""Convolutions of large maps with few channels, some pixels of a row at a time."""
+"""Convolutions that make large maps of few channels, some pixels of a row at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import tensorflow as tf
 
 THIN, LARGE = 8, 16384  # channels for which TensorFlow's kernels are slow, and pixels from which that matters
 BLOCK = 4  # pixels beside each other that are taken as one
+FEW, ROW = (
+    4,
+    16,
+)  # products of a kernel's place, up to which upsampling is done in blocks; pixels of a row that one makes
 
 
 class ThinConv2D(keras.layers.Conv2D):  # type: ignore[misc]
@@ -47,3 +51,50 @@ def _places(width: int) -> Any:
     blocks = 1 if width == 1 else 3
     column, block, given, made = np.indices((width, blocks, BLOCK, BLOCK))
     return (block - blocks // 2) * BLOCK + given - made == column - width // 2
+
+
+class ThinConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
+    """keras.layers.Conv2DTranspose: its weights, its answers but for the order in which products are added up.
+
+    A stride's pixels, down and across, are the channels of a convolution of the small map, as in sub-pixel convolution
+    (Shi et al. 2016, arXiv 1609.05158). TensorFlow's kernels go through the large map for each place of the kernel.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """The map, (batch, height × stride, width × stride, filters)."""
+        if not self._pays(inputs):
+            return super().call(inputs)
+        (stride, _), block = self.strides, self._block()
+        height, width, channels = inputs.shape[1:]
+        kernel = tf.convert_to_tensor(self.kernel)
+        down = tf.constant(_phases(self.kernel_size[0], stride, 1)[:, :, 0, 0], kernel.dtype)
+        across = tf.constant(_phases(self.kernel_size[1], stride, block), kernel.dtype)
+        wide = tf.einsum("hwfc,hdp,webmq->debcpmqf", kernel, down, across)
+        made = block * stride * self.filters
+        shape = (down.shape[1], across.shape[1], block * channels, stride * made)
+        blocks = tf.reshape(inputs, (-1, height, width // block, block * channels))
+        answer = tf.nn.conv2d(blocks, tf.reshape(wide, shape), 1, "SAME")
+        rows = tf.transpose(tf.reshape(answer, (-1, width // block, stride, made)), (0, 2, 1, 3))
+        answer = tf.reshape(rows, (-1, height * stride, width * stride, self.filters))
+        if self.bias is not None:
+            answer = tf.nn.bias_add(answer, tf.convert_to_tensor(self.bias))
+        return self.activation(answer)
+
+    def _block(self) -> int:
+        return max(1, ROW // int(self.strides[0]))
+
+    def _pays(self, inputs: Any) -> bool:
+        (height, width, channels), (stride, other) = inputs.shape[1:], self.strides
+        plain = (self.dilation_rate, self.padding, self.output_padding) == ((1, 1), "same", None) and stride == other
+        near = all(stride <= side <= 2 * stride for side in self.kernel_size)
+        large = None not in (height, width) and height * width * stride**2 >= LARGE and width % self._block() == 0
+        return bool(plain and near and large and channels * self.filters <= FEW)
+
+
+def _phases(width: int, stride: int, block: int) -> Any:
+    """Which column of a kernel paints what: (width, 3 blocks, pixel read, pixel made, place in its stride), 0 and 1.
+
+    The pixel that is read is one of the block before the one whose pixels are made, of that one, of the next.
+    """
+    column, beside, read, made, place = np.indices((width, 3, block, block, stride))
+    return column == place + (width - stride) // 2 - ((beside - 1) * block + read - made) * stride

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archspec.tf.thin_conv import LARGE, THIN, ThinConv2D
+from archspec.tf.thin_conv import LARGE, THIN, ThinConv2D, ThinConv2DTranspose
 
 SIDE = int(LARGE**0.5)
 
@@ -23,15 +23,29 @@ def answers(layer: Any, images: Any, towards: Any) -> list[Any]:
 
 def both(channels: int, side: int, **options: Any) -> tuple[list[Any], list[Any], bool]:
     """The answers of Keras's layer and ours with the same weights, and whether ours took blocks."""
+    return compared(keras.layers.Conv2D, ThinConv2D, (side, side, channels), options)
+
+
+def upsampled(channels: int, width: int, **options: Any) -> tuple[list[Any], list[Any], bool]:
+    """As `both`, of a transposed convolution of a map `width` pixels wide, to one that is large."""
+    stride = int(np.min(options.get("strides", 2)))
+    height = -(-LARGE // (width * stride**2))
+    options = {"filters": 1, "strides": stride, "kernel_size": 2 * stride, **options}
+    return compared(keras.layers.Conv2DTranspose, ThinConv2DTranspose, (height, width, channels), options)
+
+
+def compared(
+    stock: Any, layer: Any, shape: tuple[int, int, int], options: dict[str, Any]
+) -> tuple[list[Any], list[Any], bool]:
     random = np.random.default_rng(0)
-    images = tf.constant(random.normal(size=(2, side, side, channels)), tf.float32)
+    images = tf.constant(random.normal(size=(2, *shape)), tf.float32)
     options = {"filters": 6, "kernel_size": 3, "padding": "same", **options}
-    theirs, ours = keras.layers.Conv2D(**options), ThinConv2D(**options)
-    shape = theirs(images).shape
+    theirs, ours = stock(**options), layer(**options)
+    made = theirs(images).shape
     ours.build(images.shape)
     ours.set_weights([random.normal(size=w.shape) for w in theirs.weights])
     theirs.set_weights(ours.get_weights())
-    towards = tf.constant(random.normal(size=shape), tf.float32)
+    towards = tf.constant(random.uniform(size=made), tf.float32)  # a sum of which does not cancel
     return answers(theirs, images, towards), answers(ours, images, towards), ours._pays(images)
 
 
@@ -40,10 +54,7 @@ def both(channels: int, side: int, **options: Any) -> tuple[list[Any], list[Any]
 def test_answers_and_gradients_are_those_of_keras(channels: int, kernel: int | tuple[int, int]) -> None:
     theirs, ours, blocks = both(channels, SIDE, kernel_size=kernel)
     assert blocks
-    for expected, found in zip(theirs, ours, strict=True):
-        scale = np.abs(expected).max()
-        np.testing.assert_allclose(found / scale, expected / scale, atol=2e-6)
-        assert np.abs(found - np.roll(expected, 1, -1)).max() > 0.1 * scale
+    agree(theirs, ours)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +66,44 @@ def test_answers_and_gradients_are_those_of_keras(channels: int, kernel: int | t
 )  # fmt: skip
 def test_what_is_left_to_keras(options: dict[str, Any]) -> None:
     theirs, ours, blocks = both(**{"channels": 3, "side": SIDE, **options})
+    assert not blocks
+    for expected, found in zip(theirs, ours, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4, 8, 16, 32])
+@pytest.mark.parametrize("times", [1, 1.5, 2])
+def test_upsampling_and_its_gradients_are_those_of_keras(stride: int, times: float) -> None:
+    """By the stride, of one pixel for each, half as many more, twice as many; no two sides alike."""
+    kernel = (round(times * stride), stride + (round(times * stride) != stride))
+    theirs, ours, blocks = upsampled(1, 24, strides=stride, kernel_size=kernel)
+    assert blocks == (24 % max(1, 16 // stride) == 0)
+    agree(theirs, ours)
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(1, 2), (2, 2), (4, 1)])
+def test_upsampling_of_a_few_channels(channels: int, filters: int) -> None:
+    theirs, ours, blocks = upsampled(channels, 32, filters=filters, activation="tanh")
+    assert blocks
+    agree(theirs, ours)
+
+
+def agree(theirs: list[Any], ours: list[Any]) -> None:
+    for expected, found in zip(theirs, ours, strict=True):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(found / scale, expected / scale, atol=2e-5)
+        assert np.size(expected) == 1 or np.abs(found - np.roll(expected, 1)).max() > 1e-4 * scale, "shifted is noticed"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"channels": 5}, {"filters": 3, "channels": 2}, {"padding": "valid"}, {"strides": (2, 4), "kernel_size": 4},
+        {"kernel_size": 5}, {"kernel_size": 1}, {"width": 20},
+    ],
+)  # fmt: skip
+def test_upsampling_that_is_left_to_keras(options: dict[str, Any]) -> None:
+    theirs, ours, blocks = upsampled(**{"channels": 1, "width": 32, **options})
     assert not blocks
     for expected, found in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(found, expected)
