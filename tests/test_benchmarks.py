@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from command import ROOT, call, environment
 
@@ -139,3 +140,21 @@ def test_a_first_step_is_seen_on_the_terminal(training: Any) -> None:
     assert training.first_step([sys.executable, "-c", said], b"True") < 20
     with pytest.raises(RuntimeError, match="no luck"):
         training.first_step([sys.executable, "-c", "raise SystemExit('no luck')"], b"True")
+
+
+def test_what_is_fitted_tells_right_quadrilaterals_from_wrong_ones_and_none() -> None:
+    """Evidence that is made up: only its second figure counts, and photos without a document have little of it."""
+    finder = SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "finder.py"), run_name="benchmarks_finder"))
+    random = np.random.default_rng(2)
+    seen = []
+    for number in range(120):
+        document = number % 4 > 0
+        known = np.column_stack([random.normal(size=(6, 6)), np.ones(6)])
+        right = np.arange(6) == 3 if document else np.zeros(6, bool)
+        known[:, 1] = np.where(right, 3, random.uniform(-3, 1, 6))
+        seen.append((known, right, document))
+    seen.append((np.zeros((0, 7)), np.zeros(0, bool), True))  # no quadrilateral at all
+    weights = finder.fit(seen)
+    assert int(np.argmax(np.abs(weights[:-1]))) == 1
+    assert finder.shares([(one, weights) for one in seen], 0.5) == (90 / 91, 0, 0)
+    assert finder.shares([(one, -weights) for one in seen], 0.0) == (0, 90 / 91, 1)
