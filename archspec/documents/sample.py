@@ -82,7 +82,7 @@ def _document(
     elif chance["cluttered"] < settings.cluttered:
         clutter(random, scene, papers=True)
     border = sheet.border()
-    _lay_sheet(random, scene, made, sheet, border, least=0.25 if hidden else 0.05)
+    _lay_sheet(random, scene, made, sheet, border, hidden)
     covered = np.zeros(size, np.float32)
     if chance["occluded"] < settings.occluded:
         covered = occlude(random, scene, border)
@@ -98,7 +98,7 @@ def _like(random: Random, scene: Picture, face: NDArray[np.uint8]) -> None:
     scene += rim + np.float32(step)
 
 
-def _lay_sheet(random: Random, scene: Picture, made: Page, sheet: Pose, border: Points, least: float) -> None:
+def _lay_sheet(random: Random, scene: Picture, made: Page, sheet: Pose, border: Points, hidden: bool) -> None:
     """Lay the document down: its shadow, its thickness, its face with the shading of its curl, and glare."""
     import cv2
 
@@ -108,10 +108,10 @@ def _lay_sheet(random: Random, scene: Picture, made: Page, sheet: Pose, border: 
     mask = np.zeros(size, np.float32)
     inner = mask[top:bottom, left:right]
     inner[...] = sheet.coverage(across, down)
-    if random.random() < 0.15:
+    if random.random() < 0.15 and not hidden:
         mask[...] = np.rint(mask)  # cut out and pasted, as in pictures that were composed
     else:
-        shadow(random, scene, mask, random.uniform(least, 0.6))
+        shadow(random, scene, mask, random.uniform(0.25 if hidden else 0.05, 0.6))
         _lay_pages(random, scene, made.thickness * max(size), border)
     height, width = made.face.shape[:2]
     x, y = across * np.float32(width) - np.float32(0.5), down * np.float32(height) - np.float32(0.5)

@@ -10,10 +10,8 @@ import tensorflow as tf
 
 THIN, LARGE = 8, 16384  # channels for which TensorFlow's kernels are slow, and pixels from which that matters
 BLOCK = 4  # pixels beside each other that are taken as one
-FEW, ROW = (
-    4,
-    16,
-)  # products of a kernel's place, up to which upsampling is done in blocks; pixels of a row that one makes
+FEW = 4  # products of channels in and out, up to which upsampling is done in blocks
+ROW = 16  # pixels of a row that a block makes
 
 
 class ThinConv2D(keras.layers.Conv2D):  # type: ignore[misc]
