@@ -20,6 +20,8 @@ VARIABLES = {
 }
 TRAINED_AS = {  # the classes of archspec.tf that stand for one of Keras's while a network is trained
     "fused_batch_norm": "batch_normalization",
+    "thin_conv2d": "conv2d",
+    "thin_conv2d_transpose": "conv2d_transpose",
     "fake_quant_conv2d": "conv2d",
     "fake_quant_depthwise_conv2d": "depthwise_conv2d",
     "fake_quant_conv2d_transpose": "conv2d_transpose",

@@ -1,5 +1,6 @@
 """The layer against Keras's own."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from archspec.tf.thin_conv import LARGE, THIN, ThinConv2D, ThinConv2DTranspose
+from archspec.weights.hdf5 import read_hdf5
 
 SIDE = int(LARGE**0.5)
 
@@ -107,3 +109,17 @@ def test_upsampling_that_is_left_to_keras(options: dict[str, Any]) -> None:
     assert not blocks
     for expected, found in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("stock", "layer"),
+    [(keras.layers.Conv2D, ThinConv2D), (keras.layers.Conv2DTranspose, ThinConv2DTranspose)],
+)
+def test_files_of_weights_are_read_as_those_of_keras(stock: Any, layer: Any, tmp_path: Path) -> None:
+    classes = []
+    for number, each in enumerate((stock, layer)):
+        image = keras.Input((8, 8, 2))
+        model = keras.Model(image, each(3, 2, name="up")(image))
+        model.save_weights(tmp_path / f"{number}.weights.h5")
+        classes.append(read_hdf5(tmp_path / f"{number}.weights.h5").classes)
+    assert classes[0] == classes[1] != {}
