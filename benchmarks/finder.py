@@ -20,18 +20,17 @@ from scipy.optimize import minimize
 from archspec.documents import sample
 from archspec.photo import prepare
 from archspec.predict import edge_probability, load, run
-from archspec.scan.find import BEST, MOST, sharpened
+from archspec.scan.find import contenders, sharpened
 from archspec.scan.lines import lines
 from archspec.scan.plane import corner_error
-from archspec.scan.quads import candidates, evidence, likeliest, plausible, scores
-from archspec.scan.refine import refine
+from archspec.scan.quads import candidates, evidence
 
 Floats = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 
 FIRST, PHOTOS, FOLDS = 5_000_000, 800, 5  # seeds; parts for cross-validation
 NEAR = 0.02  # of the diagonal, from each true corner: found
-REACH = 3.0  # pixels, of refinement
+CONTENDERS = 40  # quadrilaterals of a photo to choose from
 SHRINK = 1.0  # ridge penalty on the weights
 
 Photo = tuple[Floats, Bits, bool]  # the evidence, ending in 1 for the bias; which are right; if there is a document
@@ -40,26 +39,20 @@ Photo = tuple[Floats, Bits, bool]  # the evidence, ending in 1 for the bias; whi
 def photos(file: Path) -> Iterator[Photo]:
     """What the finder sees in each photo: the evidence for the best of its quadrilaterals."""
     built = load(file)
-    size = built.contract.size[:2]
+    size = (built.contract.size[0], built.contract.size[1])
     for seed in range(FIRST, FIRST + PHOTOS):
-        shown = sample(seed, (size[0], size[1]))
+        shown = sample(seed, size)
         pixels = prepare(Image.fromarray(shown.image), built.contract)[None]
-        known = sharpened(edge_probability(run(built, pixels)["fuse"][0, :, :, 0]))
-        found = candidates(lines(known), (size[0], size[1]))
+        known = sharpened(edge_probability(run(built, pixels)["fuse"][0, :, :, 0]).astype(np.float32))
+        found = candidates(lines(known), size)
         if not len(found):
             yield np.zeros((0, 7)), np.zeros(0, bool), shown.corners is not None
             continue
-        found = likeliest(found, known, MOST)
-        best = found[np.argsort(-scores(found, known), kind="stable")[: 5 * BEST]]
-        refined = np.array([refine(quad, known, REACH) for quad in best])
-        refined = np.where(plausible(refined, (size[0], size[1]))[:, None, None], refined, best)
+        refined = contenders(found, known, CONTENDERS)
         limit = NEAR * float(np.hypot(*size))
         right = [shown.corners is not None and corner_error(quad, shown.corners) <= limit for quad in refined]
-        yield (
-            np.column_stack([evidence(refined, known), np.ones(len(refined))]),
-            np.array(right),
-            (shown.corners is not None),
-        )
+        figures = np.column_stack([evidence(refined, known), np.ones(len(refined))])
+        yield figures, np.array(right), shown.corners is not None
 
 
 def _loss(weights: Floats, seen: Sequence[Photo]) -> tuple[float, Floats]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.scan.lines import lines
+from archspec.scan.lines import Map, lines
 from archspec.scan.plane import clockwise
 from archspec.scan.quads import candidates, likeliest, plausible, scores
 from archspec.scan.refine import refine
@@ -60,11 +60,7 @@ def find_quad(edges: NDArray[np.floating]) -> Found | NotFound:
     corners = candidates(found, size)
     if not len(corners):
         return NotFound("no four edges enclose what could be a sheet of paper")
-    corners = likeliest(corners, known, MOST)
-    best = corners[np.argsort(-scores(corners, known), kind="stable")[:BEST]]
-    reach = max(1.5, REACH * float(np.hypot(*size)) / 362)
-    refined = np.array([refine(quad, known, reach) for quad in best])
-    refined = np.where(plausible(refined, size)[:, None, None], refined, best)
+    refined = contenders(corners, known, BEST)
     marks = scores(refined, known)
     top = int(np.argmax(marks))
     if marks[top] < THRESHOLD:
@@ -72,7 +68,15 @@ def find_quad(edges: NDArray[np.floating]) -> Found | NotFound:
     return Found(clockwise(refined[top]), float(marks[top]))
 
 
-def sharpened(edges: NDArray[np.floating]) -> NDArray[np.float32]:
+def sharpened(edges: Map) -> Map:
     """An edge map, (height, width) of 0..1, in which the strongest pixels are 1 and faint ones fainter."""
-    known = np.ascontiguousarray(edges, np.float32)
-    return np.asarray(np.minimum(known / max(FAINT, float(np.percentile(known, STRONG))), 1) ** SHARPER, np.float32)
+    return np.asarray(np.minimum(edges / max(FAINT, float(np.percentile(edges, STRONG))), 1) ** SHARPER, np.float32)
+
+
+def contenders(corners: Floats, known: Map, most: int) -> Floats:
+    """The `most` quadrilaterals, of (n, 4, 2), that a sharpened map bears out best, refined."""
+    corners = likeliest(corners, known, MOST)
+    best = corners[np.argsort(-scores(corners, known), kind="stable")[:most]]
+    reach = max(1.5, REACH * float(np.hypot(*known.shape)) / 362)
+    refined = np.array([refine(quad, known, reach) for quad in best])
+    return np.where(plausible(refined, (known.shape[0], known.shape[1]))[:, None, None], refined, best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -76,8 +77,7 @@ def evidence(corners: Floats, edges: Map) -> Floats:
     """
     diagonal = float(np.hypot(*edges.shape))
     wide, reach = _widened(edges)
-    near, seen, points = _support(corners, wide, SAMPLES)
-    sharp, _, _ = _support(corners, edges, SAMPLES)
+    (near, sharp), seen, points = _support(corners, (wide, edges), SAMPLES)
     lengths = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
     unlike = np.abs(np.log(lengths[:, 0] / lengths[:, 2])) + np.abs(np.log(lengths[:, 1] / lengths[:, 3]))
     hidden = (seen < SEEN).any(axis=1)
@@ -93,7 +93,7 @@ def scores(corners: Floats, edges: Map) -> Floats:
 
 def likeliest(corners: Floats, edges: Map, most: int) -> Floats:
     """The `most` quadrilaterals, (n, 4, 2), with the best support at a few points of their sides, best first."""
-    support, seen, _ = _support(corners, _widened(edges)[0], FEW)
+    (support,), seen, _ = _support(corners, (_widened(edges)[0],), FEW)
     marks = np.log(np.clip(support, FAINT, 1)).sum(axis=1) - 9 * (seen < SEEN).any(axis=1)
     return corners[np.argsort(-marks, kind="stable")[:most]]
 
@@ -120,15 +120,16 @@ def _look(points: Floats, edges: Map) -> Floats:
     return np.concatenate(parts).reshape(points.shape[:-1]).astype(float)
 
 
-def _support(corners: Floats, wide: Map, samples: int) -> tuple[Floats, Floats, Floats]:
-    """For each side the mean of the map along its part inside, and that part's share, both (n, 4); and the points."""
+def _support(corners: Floats, maps: Sequence[Map], samples: int) -> tuple[list[Floats], Floats, Floats]:
+    """For each side the mean of each map along its part inside, and that part's share, all (n, 4); and the points."""
     share = (np.arange(samples) + 0.5)[:, None] / samples
     start, end = corners[:, :, None], np.roll(corners, -1, axis=1)[:, :, None]
     points = start + share * (end - start)
-    frame = np.array([wide.shape[1], wide.shape[0]])
+    frame = np.array([maps[0].shape[1], maps[0].shape[0]])
     inside = ((points > 0.5) & (points < frame - 0.5)).all(axis=-1)
-    values = _look(points, wide) * inside
-    return values.sum(axis=2) / np.maximum(inside.sum(axis=2), 1), inside.mean(axis=2), points
+    counts = np.maximum(inside.sum(axis=2), 1)
+    support = [(_look(points, each) * inside).sum(axis=2) / counts for each in maps]
+    return support, inside.mean(axis=2), points
 
 
 def _past(corners: Floats, wide: Map, length: float) -> Floats:
