@@ -18,9 +18,7 @@ MOST = 100  # quadrilaterals that are looked at closely
 BEST = 8  # of them that are refined
 SHARPER = 2  # power of probabilities: a class-balanced loss lets networks say 1/2 where an edge is 50 times unlikelier
 FAINT, STRONG = 0.5, 99.8  # the probability from which the strongest pixels are edges; the percentile that has them
-THRESHOLD = (
-    0.2  # of the score: of 713 generated documents it costs 5 of those found right; 8 % of photos without one pass
-)
+THRESHOLD = 0.2  # of the score: 5 of 634 right quadrilaterals have less, and the best of 92 % of photos without any
 LEAST = 16  # pixels of a map's side
 REACH = 3.0  # pixels from a side that refinement looks at, at a diagonal of 362 (256×256)
 
