@@ -82,11 +82,15 @@ class Loss:
     """What the loss adds to that of the first output.
 
     `sides` is the weight of every further output: deep supervision of edge maps (Xie and Tu 2015), auxiliary heads of
-    a classifier (Szegedy et al. 2014). `activation` is the classifier's. `ignore` is the label of pixels that do not
-    count. `negatives` is how many negative boxes are mined for each positive one (Liu et al. 2016).
+    a classifier (Szegedy et al. 2014). `balance` is how edges, few among pixels, come to count as much as the rest:
+    by weights (Xie and Tu 2015), or by what is added to logits while they are trained (Menon et al. 2021, arXiv
+    2007.07314), which learns what an edge is where it matters to F. `activation` is the classifier's. `ignore` is the
+    label of pixels that do not count. `negatives` is how many negative boxes are mined for each positive one (Liu et
+    al. 2016).
     """
 
     sides: Penalty = 0.0
+    balance: Annotated[str, choice("weights", "logits")] = "weights"
     label_smoothing: Share = 0.0
     activation: Annotated[str, choice("softmax", "sigmoid")] = "softmax"
     ignore: Count = 255
@@ -121,7 +125,8 @@ class Train:
     unless said; `decay` is the latter's, `epsilon` what an optimizer adds to a root, 1e-7 unless said. `l2` is the
     penalty of every kernel, l2 / 2 times its sum of squares, besides what the rows say; `weight_decay` is AdamW's.
     `ema` is the decay of a moving average of the weights, which is what is measured and kept. `clip_norm` bounds the
-    norm of all gradients together. Rows under `freeze` keep their weights, `learning_rates` multiplies those of rows.
+    norm of all gradients together. Rows under `freeze` keep their weights, `learning_rates` multiplies those of rows;
+    those under `fresh` begin with random ones, whatever file the others come from.
     After `quantize_after` steps weights and activations are quantized in training. `evaluate_every`, `save_every`
     and `picture_every` count steps.
     """
@@ -145,6 +150,7 @@ class Train:
     ema: Share | None = None
     clip_norm: Positive | None = None
     freeze: RowNames = ()
+    fresh: RowNames = ()
     learning_rates: Factors = ()
     quantize_after: Count | None = None
     evaluate_every: Units | None = None

@@ -49,6 +49,7 @@ USES: tuple[tuple[str, str, Mapping[str, tuple[str, ...]]], ...] = (
         {
             "sides": ("edges", "classification", "segmentation"),
             **dict.fromkeys(("label_smoothing", "activation"), ("classification",)),
+            "balance": ("edges",),
             "ignore": ("segmentation",),
             "negatives": ("detection",),
         },
@@ -152,14 +153,29 @@ def _data(train: Train, tree: Map) -> Iterator[Diagnostic]:
 
 def _rows(graph: Graph, tree: Map) -> Iterator[Diagnostic]:
     rows = [row.name for row in graph.rows]
-    freeze, rates = tree.get("freeze"), tree.get("learning_rates")
-    named = [s for s in freeze.items if isinstance(s, Scalar)] if isinstance(freeze, Seq) else []
-    named += [key for key, _ in rates.entries] if isinstance(rates, Map) else []
-    seen: set[str] = set()
+    freeze, rates, fresh = tree.get("freeze"), tree.get("learning_rates"), tree.get("fresh")
+    named = _scalars(freeze) + ([key for key, _ in rates.entries] if isinstance(rates, Map) else [])
     frozen = graph.head.train.freeze if graph.head.train else ()
     learns = {row.name for row, node in graph.row_of() if any(w.trainable for w in node.op.weights(*node.input_shapes))}
     if freeze and learns <= set(frozen):
         yield Diagnostic("conflicting-keys", "`freeze` leaves no row that could learn", freeze.span)
+    yield from _named(named, rows)
+    yield from _named(_scalars(fresh), rows)
+    for scalar in _scalars(fresh):
+        name = str(scalar.value)
+        if name in frozen:
+            message = f"row `{name}` begins with random weights, and `freeze` keeps them"
+            yield Diagnostic("conflicting-keys", message, scalar.span)
+        elif name in rows and name not in learns:
+            yield Diagnostic("conflicting-keys", f"row `{name}` has no weights that could learn", scalar.span)
+
+
+def _scalars(node: Node | None) -> list[Scalar]:
+    return [s for s in node.items if isinstance(s, Scalar)] if isinstance(node, Seq) else []
+
+
+def _named(named: list[Scalar], rows: list[str]) -> Iterator[Diagnostic]:
+    seen: set[str] = set()
     for scalar in named:
         name = str(scalar.value)
         if name in seen:

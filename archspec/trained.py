@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from archspec.graph import INPUT, Graph
 from archspec.ops import Activation, Scale
 from archspec.passes import LINEAR, fold_batch_norm, fold_weights, foldable
 from archspec.slots import slots_of
-from archspec.weights import Match, Source, WeightsError, count_norms, match, parse_map, read_source
+from archspec.weights import Match, Source, WeightsError, count_norms, match, parse_map, read_source, units
 
 Arrays = dict[str, list[NDArray[np.float32]]]
 
@@ -39,6 +40,31 @@ def trained(graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: 
         ) from None
     arrays = _of(graph, found)
     return found, fold_weights(graph, arrays) if folded else arrays
+
+
+def fine_tuned(graph: Graph, path: str, fresh: Collection[str]) -> Arrays:
+    """The weights of a file by layer, but for those of the rows `fresh`, which its layers of these names do not fill.
+
+    Raises WeightsError where the file does not match the other rows without a doubt.
+    """
+    if not fresh:
+        try:
+            return trained(graph, graph, path, (), False)[1]
+        except WeightsError as error:
+            raise WeightsError(f"{error}\nnote: rows under `train.fresh` begin with random weights instead") from None
+    source, slots = read_source(path), slots_of(graph)
+    anew = {slot.layer for slot in slots if slot.row in fresh}
+    place = {old: new for new, old in enumerate(i for i, slot in enumerate(slots) if slot.layer not in anew)}
+    # what a row reads is left unsaid: beside fresh ones the file's graph need not be this one
+    kept = [
+        replace(slots[i], above=frozenset(place[j] for j in slots[i].above & place.keys()), reads=None) for i in place
+    ]
+    dropped = [(unit.scope, "") for unit in units(source) if unit.scope in anew]
+    try:
+        return match(kept, replace(source, reads={}), dropped).arrays()
+    except WeightsError as error:
+        note = "`fresh` rows go by archspec's names of layers; `archspec import` gives a file these"
+        raise WeightsError(f"{error}\nnote: {note}") from None
 
 
 def holds_folded(source: Source, graph: Graph) -> bool:

@@ -19,7 +19,7 @@ def test_all_that_a_recipe_can_say_is_read() -> None:
         "augment: {flip: true, crop: 4, colour: 0.1, rotate: 5, zoom: 0.2, mixup: 0.3}, "
         "loss: {sides: 0.3, label_smoothing: 0.1, activation: sigmoid}, optimizer: rmsprop, learning_rate: 0.1, "
         "schedule: {kind: exponential, factor: 0.5, every: 7, staircase: true, warmup: 3}, momentum: 0.8, decay: 0.7, "
-        "epsilon: 0.01, batch: 8, steps: 100, seed: 5, l2: 0.2, ema: 0.9, clip_norm: 2, freeze: [a], "
+        "epsilon: 0.01, batch: 8, steps: 100, seed: 5, l2: 0.2, ema: 0.9, clip_norm: 2, freeze: [a], fresh: [b], "
         "learning_rates: {b: 0.1}, quantize_after: 50, evaluate_every: 10, save_every: 20, picture_every: 30, "
         "precision: bfloat16, jit: true"
     )
@@ -29,10 +29,11 @@ def test_all_that_a_recipe_can_say_is_read() -> None:
         "classification",
         Data("folders", "p", "v", broken="skip", zero_centre=True),
         Augment(True, 4, 0.1, 5, 0.2, 0.3),
-        Loss(0.3, 0.1, "sigmoid"),
+        Loss(0.3, "weights", 0.1, "sigmoid"),
         "rmsprop", 0.1,
         Schedule("exponential", 0.5, 7, staircase=True, warmup=3),
-        0.8, 0.7, 0.01, 0.0, 8, None, 100, 5, 0.2, 0.9, 2, ("a",), (("b", 0.1),), 50, 10, 20, 30, "bfloat16", True,
+        0.8, 0.7, 0.01, 0.0, 8, None, 100, 5, 0.2, 0.9, 2, ("a",), ("b",), (("b", 0.1),), 50, 10, 20, 30,
+        "bfloat16", True,
     )  # fmt: skip
 
 
@@ -52,6 +53,8 @@ def test_all_that_a_recipe_can_say_is_read() -> None:
         ("task: classification, data: {name: n}", "conflicting-keys", "n", "under `source: digits`"),
         ("task: edges, loss: {label_smoothing: 0.1}", "conflicting-keys", "0.1", "under `task: edges`"),
         ("task: edges, loss: {ignore: 3}", "conflicting-keys", "3", "under `task: edges`"),
+        ("task: classification, loss: {balance: logits}", "conflicting-keys", "logits", "under `task: classification`"),
+        ("task: edges, loss: {balance: no}", "unknown-value", "no", "one of `weights`, `logits`"),
         ("task: edges, loss: {negatives: 3}", "conflicting-keys", "3", "under `task: edges`"),
         ("task: edges, augment: {mixup: 0.5}", "conflicting-keys", "0.5", "under `task: edges`"),
         ("task: edges, loss: {sides: 0.5}", "conflicting-keys", "0.5", "the network has one output"),
@@ -81,6 +84,13 @@ def test_all_that_a_recipe_can_say_is_read() -> None:
         ("task: classification, freeze: [d]", "unknown-row", "d", "no row has the name `d`"),
         ("task: classification, learning_rates: {d: 2}", "unknown-row", "d", "no row has the name `d`"),
         ("task: classification, freeze: [a], learning_rates: {a: 2}", "duplicate-name", "a", "stands twice"),
+        ("task: classification, fresh: [d]", "unknown-row", "d", "no row has the name `d`"),
+        ("task: classification, fresh: [a, a]", "duplicate-name", "a", "row `a` stands twice"),
+        ("task: classification, fresh: [global_pool_1]", "conflicting-keys", "global_pool_1", "has no weights"),
+        (
+            "task: classification, freeze: [b], fresh: [a, b]",
+            "conflicting-keys", "b", "row `b` begins with random weights, and `freeze` keeps them",
+        ),
         ("task: classification, freeze: [a, b, c]", "conflicting-keys", "[a, b, c]", "no row that could learn"),
         ("task: classification, augment: {crop: 17}", "out-of-range", "17", "a crop of 17 pixels"),
         ("", "missing-key", "{}", "`task`"),

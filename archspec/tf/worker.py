@@ -105,7 +105,7 @@ def _train(job: TrainJob, tell: Tell) -> dict[str, Any]:
     from archspec.train.run import STATE
     from archspec.train.sources import Asked, open_sources
     from archspec.train.tasks import task_of
-    from archspec.trained import trained
+    from archspec.trained import fine_tuned
 
     graph = graph_of(job.network, job.network.variant)
     train, contract = graph.head.train, InputContract.from_manifest(input_entry(graph.head.input))
@@ -117,7 +117,7 @@ def _train(job: TrainJob, tell: Tell) -> dict[str, Any]:
 
     feed, other = (Feed(source, contract, task, train, skipped) for source in (examples, measured))
     begun = job.resume and (Path(job.folder) / STATE).exists()
-    arrays = trained(graph, graph, job.weights, (), False)[1] if job.weights and not begun else {}
+    arrays = fine_tuned(graph, job.weights, train.fresh) if job.weights and not begun else {}
     from archspec.tf import training  # TensorFlow takes seconds to load, which a refusal need not wait for
 
     run = training.start(job, graph, task, feed, other, arrays, tell, ended.is_set)

@@ -56,6 +56,8 @@ def begin(
     """
     root = Path(doc.source.name).absolute().parent
     recipe, mean = checked(network, root, told)
+    if recipe.fresh and asked.weights is None:
+        raise TrainError("`train.fresh` names rows that do not begin with the weights of a file: add --weights FILE")
     check_parts(recipe.batch, asked.workers * asked.devices * (place.workers if place else 1))
     text = resolved(doc, network, root, mean)
     folder = runs / (name or "")

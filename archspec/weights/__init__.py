@@ -6,7 +6,7 @@ from archspec.weights.match import Entry, Match, match
 from archspec.weights.report import render_report
 from archspec.weights.slots import Slot
 from archspec.weights.sources import read_source
-from archspec.weights.units import Source, count_norms
+from archspec.weights.units import Source, count_norms, units
 
 __all__ = [
     "Entry",
@@ -19,4 +19,5 @@ __all__ = [
     "parse_map",
     "read_source",
     "render_report",
+    "units",
 ]

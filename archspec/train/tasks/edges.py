@@ -28,7 +28,7 @@ def make(train: Train, graph: Graph, labels: tuple[str, ...]) -> Edges:
             shape = "×".join(map(str, tensor.shape))
             raise TaskError(f"output `{name}` is {shape}, and an edge map is {wanted[0]}×{wanted[1]}×1")
     ends_of(graph, ())
-    return Edges(tuple(name for name, _ in graph.outputs), train.loss.sides)
+    return Edges(tuple(name for name, _ in graph.outputs), train.loss.sides, train.loss.balance)
 
 
 @dataclass(frozen=True)
@@ -37,24 +37,31 @@ class Edges:
 
     outputs: tuple[str, ...]
     sides: float
+    balance: str
     mixes = False
 
     def truth(self, example: Example) -> dict[str, NDArray[Any]]:
         return {"edges": example.truth["edges"][..., None].astype(np.float32)}
 
     def loss(self, tf: Any, outputs: Mapping[str, Any], truth: Mapping[str, Any]) -> Any:
-        """The mean of pixels' cross-entropy: edges have the weight of the share of pixels that are none, and reversed.
+        """The mean of pixels' cross-entropy, in which edges and the other pixels weigh the same by `balance`.
 
-        Equation 2 of the paper, over the number of pixels; a map of fewer edges, or none, counts as one of `LEAST`.
+        By weights: that of edges is the share of pixels that are none, and reversed (equation 2 of the paper, over the
+        number of pixels). By logits: each has the logarithm of the ratio of both shares added, so that without it, as
+        the network is used, it says how much likelier a pixel is an edge than one drawn from as many of both kinds.
+        A map of fewer edges, or none, counts as one of `LEAST`.
         """
         edges = truth["edges"]
         share = tf.maximum(tf.reduce_mean(edges, [1, 2, 3], keepdims=True), LEAST)
-        weight = edges * (1 - share) + (1 - edges) * share
+        if self.balance == "weights":
+            weight, added = edges * (1 - share) + (1 - edges) * share, 0.0
+        else:
+            weight, added = 1.0, tf.math.log(share / (1 - share))
         against = 1 - 2 * edges  # the cross-entropy of 0 is softplus(logit), that of 1 softplus(-logit)
         total = 0.0
         for i, name in enumerate(self.outputs):
             if i == 0 or self.sides:
-                each = tf.nn.softplus(against * tf.cast(outputs[name], tf.float32))
+                each = tf.nn.softplus(against * (tf.cast(outputs[name], tf.float32) + added))
                 total += (1.0 if i == 0 else self.sides) * tf.reduce_mean(weight * each, [1, 2, 3])
         return total
 
