@@ -1,4 +1,4 @@
-"""Convolutions that make large maps of few channels, some pixels of a row at a time."""
+"""Layers that make large maps of few channels: convolutions by some pixels of a row at a time, concatenation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-THIN, LARGE = 8, 16384  # channels for which TensorFlow's kernels are slow, and pixels from which that matters
+THIN, LARGE = 64, 16384  # products of channels in and out for which TensorFlow's kernels are slow; pixels, likewise
 BLOCK = 4  # pixels beside each other that are taken as one
 FEW = 4  # products of channels in and out, up to which upsampling is done in blocks
 ROW = 16  # pixels of a row that a block makes
@@ -38,7 +38,7 @@ class ThinConv2D(keras.layers.Conv2D):  # type: ignore[misc]
         plain = (self.strides, self.dilation_rate, self.groups, self.padding) == ((1, 1), (1, 1), 1, "same")
         odd = all(side % 2 for side in self.kernel_size) and self.kernel_size[1] // 2 <= BLOCK
         large = None not in (height, width) and height * width >= LARGE and width % BLOCK == 0
-        return bool(plain and odd and large and max(channels, self.filters) <= THIN)
+        return bool(plain and odd and large and channels * self.filters <= THIN)
 
 
 def _places(width: int) -> Any:
@@ -96,3 +96,19 @@ def _phases(width: int, stride: int, block: int) -> Any:
     """
     column, beside, read, made, place = np.indices((width, 3, block, block, stride))
     return column == place + (width - stride) // 2 - ((beside - 1) * block + read - made) * stride
+
+
+class ThinConcatenate(keras.layers.Concatenate):  # type: ignore[misc]
+    """keras.layers.Concatenate of channels; where each map has one, by whole maps that are transposed then.
+
+    TensorFlow's kernel copies run by run, and these are of one number.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """The map, (batch, height, width, channels)."""
+        shapes = [x.shape for x in inputs]
+        if any(len(shape) != 4 or None in shape[1:] or shape[3] != 1 for shape in shapes):
+            return super().call(inputs)
+        _, height, width, _ = shapes[0]
+        maps = tf.stack([tf.reshape(x, (-1,)) for x in inputs])
+        return tf.reshape(tf.transpose(maps), (-1, height, width, len(shapes)))

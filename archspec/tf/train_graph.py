@@ -26,7 +26,7 @@ from archspec.tf.fake_quant import (
 )
 from archspec.tf.fused_norm import FusedBatchNorm
 from archspec.tf.lower import layer_name, set_bilinear, tensor_of
-from archspec.tf.thin_conv import ThinConv2D, ThinConv2DTranspose
+from archspec.tf.thin_conv import ThinConcatenate, ThinConv2D, ThinConv2DTranspose
 
 Quantize = Callable[[str, Any], Any]
 """What becomes of a tensor by its name in the plan; those that the plan does not name stay as they are."""
@@ -50,7 +50,10 @@ def lower_for_training(graph: Graph, quantize: bool = False, quant_delay: int = 
     """
     image = keras.Input(graph.input_shape, name=IMAGE)
     if not quantize:
-        kit = keras_with(BatchNormalization=FusedBatchNorm, Conv2D=ThinConv2D, Conv2DTranspose=ThinConv2DTranspose)
+        kit = keras_with(
+            BatchNormalization=FusedBatchNorm, Concatenate=ThinConcatenate, Conv2D=ThinConv2D,
+            Conv2DTranspose=ThinConv2DTranspose,
+        )  # fmt: skip
         model = assemble(graph, image, lambda node, x: node.op.lower(kit, node.name, x), lambda _, x: x)
     else:
         plan, on = quantization.plan(graph), QuantDelay(quant_delay, name=DELAY)(image)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from archspec.tf.thin_conv import LARGE, THIN, ThinConv2D, ThinConv2DTranspose
+from archspec.tf.thin_conv import LARGE, THIN, ThinConcatenate, ThinConv2D, ThinConv2DTranspose
 from archspec.weights.hdf5 import read_hdf5
 
 SIDE = int(LARGE**0.5)
@@ -51,7 +51,7 @@ def compared(
     return answers(theirs, images, towards), answers(ours, images, towards), ours._pays(images)
 
 
-@pytest.mark.parametrize("channels", [2, 3, THIN])
+@pytest.mark.parametrize("channels", [2, 3, THIN // 6])
 @pytest.mark.parametrize("kernel", [1, 3, 5, (3, 9), (5, 1)])
 def test_answers_and_gradients_are_those_of_keras(channels: int, kernel: int | tuple[int, int]) -> None:
     theirs, ours, blocks = both(channels, SIDE, kernel_size=kernel)
@@ -63,7 +63,7 @@ def test_answers_and_gradients_are_those_of_keras(channels: int, kernel: int | t
     "options",
     [
         {"strides": 2}, {"padding": "valid"}, {"dilation_rate": 2}, {"kernel_size": 2}, {"kernel_size": (3, 11)},
-        {"filters": THIN + 1}, {"channels": THIN + 1}, {"side": SIDE - 4}, {"side": SIDE + 2}, {"groups": 3},
+        {"filters": THIN // 3 + 1}, {"channels": THIN // 6 + 1}, {"side": SIDE - 4}, {"side": SIDE + 2}, {"groups": 3},
     ],
 )  # fmt: skip
 def test_what_is_left_to_keras(options: dict[str, Any]) -> None:
@@ -109,6 +109,24 @@ def test_upsampling_that_is_left_to_keras(options: dict[str, Any]) -> None:
     assert not blocks
     for expected, found in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shapes", [[(6, 8, 1)] * 3, [(6, 8, 1)], [(6, 8, 2), (6, 8, 1)], [(5, 1)] * 2])
+def test_concatenation_is_that_of_keras(shapes: list[tuple[int, ...]]) -> None:
+    random = np.random.default_rng(0)
+    maps = [tf.constant(random.normal(size=(2, *shape)), tf.float32) for shape in shapes]
+    towards = tf.constant(random.normal(size=(*maps[0].shape[:-1], sum(m.shape[-1] for m in maps))), tf.float32)
+    found = []
+    for layer in (keras.layers.Concatenate(), ThinConcatenate()):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            made = layer(maps)
+            loss = tf.reduce_sum(made * towards)
+        found.append([made, *tape.gradient(loss, maps)])
+        images = [keras.Input(shape) for shape in shapes]
+        assert keras.Model(images, layer(images)).output_shape == (None, *made.shape[1:])
+    for expected, got in zip(*found, strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize(
