@@ -43,9 +43,10 @@ def trained(graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: 
 
 
 def fine_tuned(graph: Graph, path: str, fresh: Collection[str]) -> Arrays:
-    """The weights of a file by layer, but for those of the rows `fresh`, which its layers of these names do not fill.
+    """The weights of a file by layer, but for those of the rows `fresh`; with such rows, by the layers' names.
 
-    Raises WeightsError where the file does not match the other rows without a doubt.
+    The file may hold more layers then: another head, say. Raises WeightsError where it does not match the other rows
+    without a doubt.
     """
     if not fresh:
         try:
@@ -53,17 +54,17 @@ def fine_tuned(graph: Graph, path: str, fresh: Collection[str]) -> Arrays:
         except WeightsError as error:
             raise WeightsError(f"{error}\nnote: rows under `train.fresh` begin with random weights instead") from None
     source, slots = read_source(path), slots_of(graph)
-    anew = {slot.layer for slot in slots if slot.row in fresh}
-    place = {old: new for new, old in enumerate(i for i, slot in enumerate(slots) if slot.layer not in anew)}
+    place = {old: new for new, old in enumerate(i for i, slot in enumerate(slots) if slot.row not in fresh)}
     # what a row reads is left unsaid: beside fresh ones the file's graph need not be this one
     kept = [
         replace(slots[i], above=frozenset(place[j] for j in slots[i].above & place.keys()), reads=None) for i in place
     ]
-    dropped = [(unit.scope, "") for unit in units(source) if unit.scope in anew]
+    names = {slot.layer for slot in kept}
+    dropped = [(unit.scope, "") for unit in units(source) if unit.scope not in names]
     try:
         return match(kept, replace(source, reads={}), dropped).arrays()
     except WeightsError as error:
-        note = "`fresh` rows go by archspec's names of layers; `archspec import` gives a file these"
+        note = "beside `fresh` rows a file's layers go by archspec's names, which `archspec import` gives them"
         raise WeightsError(f"{error}\nnote: {note}") from None
 
 

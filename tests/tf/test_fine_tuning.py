@@ -57,11 +57,21 @@ def test_a_fresh_row_leaves_what_the_file_has_for_it(weights: Path, tmp_path: Pa
         assert np.allclose(after[name], value, rtol=1e-6) == (value.shape != (3, 3, 4, 4))
 
 
+def test_layers_that_the_network_has_not_are_left_in_the_file(weights: Path, tmp_path: Path) -> None:
+    before = kernels(weights)
+    short = "\n".join(line for line in PLAIN.splitlines() if "c2" not in line) + "\n"
+    after = kernels(trained(tmp_path, short, "--weights", weights, fresh="[fuse]", freeze="[c1]"))
+    first = [value for value in after.values() if value.shape == (3, 3, 3, 4)]
+    wanted = [value for value in before.values() if value.shape == (3, 3, 3, 4)]
+    assert len(after) == 2
+    np.testing.assert_array_equal(first, wanted)
+
+
 def test_rows_that_do_not_fit_and_are_not_fresh_are_named(weights: Path, tmp_path: Path) -> None:
     said = refused(tmp_path, WIDE, "--weights", weights, fresh="[c2]")
     assert "fuse" in said, said
     assert "c2" not in said.split("note:")[0], said
-    assert "`archspec import` gives a file these" in said
+    assert "which `archspec import` gives them" in said
     said = refused(tmp_path, WIDE, "--weights", weights)
     assert "rows under `train.fresh`" in said
 
