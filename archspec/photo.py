@@ -137,9 +137,11 @@ def in_units(pixels: NDArray[Any], contract: InputContract) -> NDArray[np.float3
     values = pixels.astype(np.float32)
     if contract.range is not None:
         low, high = contract.range
-        values /= 255  # in place: a training run does this for every picture of every step
-        values *= high - low
-        values += low
+        values /= 255  # in place, and no more than it takes: a training run does this for every picture of every step
+        if high - low != 1:
+            values *= high - low
+        if low:
+            values += low
         return values
     values -= np.asarray(contract.mean or 0, np.float32)
     values /= np.asarray(contract.std or 1, np.float32)
