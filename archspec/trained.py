@@ -12,16 +12,19 @@ from archspec.graph import INPUT, Graph
 from archspec.ops import Activation, Scale
 from archspec.passes import LINEAR, fold_batch_norm, fold_weights, foldable
 from archspec.slots import slots_of
-from archspec.weights import Match, Source, WeightsError, count_norms, match, parse_map, read_source, units
+from archspec.weights import Match, Slot, Source, WeightsError, count_norms, match, parse_map, read_source, units
 
 Arrays = dict[str, list[NDArray[np.float32]]]
 
 
-def trained(graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: bool) -> tuple[Match, Arrays]:
+def trained(
+    graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: bool, fresh: Collection[str] = ()
+) -> tuple[Match, Arrays]:
     """Match the file's tensors to `whole`, and give the weights of `graph` (a part of it, or itself) by layer.
 
     With `folded` they are those of `fold_batch_norm(graph)`, whether the file's own are folded or not. Raises
     WeightsError where the file does not match without a doubt, and for folded weights that are not asked for.
+    With rows `fresh`, which get none, the others go by the names of their layers, and the file may hold more.
     """
     source, pairs = read_source(path), [parse_map(text) for text in maps]
     if source.folded and (layer := _scaled(whole)):
@@ -30,8 +33,12 @@ def trained(graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: 
         return _folded(graph, whole, source, pairs, path)
     if source.folded and foldable(whole):
         raise WeightsError(f"{path}: in a {source.format} file biases stand for batch norms; use --folded")
+    slots: Sequence[Slot] = slots_of(whole)
+    if fresh:
+        slots, pairs = _without(fresh, slots, source)
+        source = replace(source, reads={})
     try:
-        found = match(slots_of(whole), source, pairs)
+        found = match(slots, source, pairs)
     except WeightsError as error:
         if not holds_folded(source, whole):
             raise
@@ -43,29 +50,25 @@ def trained(graph: Graph, whole: Graph, path: str, maps: Sequence[str], folded: 
 
 
 def fine_tuned(graph: Graph, path: str, fresh: Collection[str]) -> Arrays:
-    """The weights of a file by layer, but for those of the rows `fresh`; with such rows, by the layers' names.
+    """The weights of a file by layer, but for those of the rows `fresh`. Raises WeightsError as `trained` does."""
+    try:
+        return trained(graph, graph, path, (), False, fresh)[1]
+    except WeightsError as error:
+        note = "rows under `train.fresh` begin with random weights instead"
+        if fresh:
+            note = "beside `fresh` rows a file's layers go by archspec's names, which `archspec import` gives them"
+        raise WeightsError(f"{error}\nnote: {note}") from None
 
-    The file may hold more layers then: another head, say. Raises WeightsError where it does not match the other rows
-    without a doubt.
-    """
-    if not fresh:
-        try:
-            return trained(graph, graph, path, (), False)[1]
-        except WeightsError as error:
-            raise WeightsError(f"{error}\nnote: rows under `train.fresh` begin with random weights instead") from None
-    source, slots = read_source(path), slots_of(graph)
-    place = {old: new for new, old in enumerate(i for i, slot in enumerate(slots) if slot.row not in fresh)}
-    # what a row reads is left unsaid: beside fresh ones the file's graph need not be this one
+
+def _without(rows: Collection[str], slots: Sequence[Slot], source: Source) -> tuple[list[Slot], list[tuple[str, str]]]:
+    """The slots of the other rows, and maps that drop what has none of their names: a head for another task, say."""
+    place = {old: new for new, old in enumerate(i for i, slot in enumerate(slots) if slot.row not in rows)}
+    # what a row reads is left unsaid: the file's graph need not be this one
     kept = [
         replace(slots[i], above=frozenset(place[j] for j in slots[i].above & place.keys()), reads=None) for i in place
     ]
     names = {slot.layer for slot in kept}
-    dropped = [(unit.scope, "") for unit in units(source) if unit.scope not in names]
-    try:
-        return match(kept, replace(source, reads={}), dropped).arrays()
-    except WeightsError as error:
-        note = "beside `fresh` rows a file's layers go by archspec's names, which `archspec import` gives them"
-        raise WeightsError(f"{error}\nnote: {note}") from None
+    return kept, [(unit.scope, "") for unit in units(source) if unit.scope not in names]
 
 
 def holds_folded(source: Source, graph: Graph) -> bool:
