@@ -1,9 +1,10 @@
 """Fits what the finder of documents weighs, `WEIGHTS` and `BIAS` of archspec/scan/quads.py, on generated photos.
 
-python benchmarks/finder.py build/mobilenet_v2_hed/x86_64/model.tflite
+python benchmarks/finder.py build/mobilenet_v2_hed/x86_64/model.tflite build/unet_edges/x86_64/model.tflite
 
-Each photo is a choice between the quadrilaterals of its edge map and none of them: multinomial logistic regression,
-where those that are right share one probability. The photos are none of those that `archspec eval` measures on.
+Each photo, as each file sees it, is a choice between the quadrilaterals of its edge map and none of them: multinomial
+logistic regression, where those that are right share one probability. The photos are none of those that `archspec eval`
+measures on.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ Photo = tuple[Floats, Bits, bool]  # the evidence, ending in 1 for the bias; whi
 def photos(file: Path) -> Iterator[Photo]:
     """What the finder sees in each photo: the evidence for the best of its quadrilaterals."""
     built = load(file)
-    size = (built.contract.size[0], built.contract.size[1])
+    size, shown_by = (built.contract.size[0], built.contract.size[1]), built.edge_maps[0].name
     for seed in range(FIRST, FIRST + PHOTOS):
         shown = sample(seed, size)
         pixels = prepare(Image.fromarray(shown.image), built.contract)[None]
-        known = sharpened(edge_probability(run(built, pixels)["fuse"][0, :, :, 0]).astype(np.float32))
+        known = sharpened(edge_probability(run(built, pixels)[shown_by][0, :, :, 0]).astype(np.float32))
         found = candidates(lines(known), size)
         if not len(found):
             yield np.zeros((0, 7)), np.zeros(0, bool), shown.corners is not None
@@ -87,7 +88,7 @@ def shares(judged: Sequence[tuple[Photo, Floats]], threshold: float) -> tuple[fl
 
 
 def main() -> int:
-    seen = list(photos(Path(sys.argv[1])))
+    seen = [one for file in sys.argv[1:] for one in photos(Path(file))]
     there = sum(document for *_, document in seen)
     print(f"{there} documents, {sum(right.any() for _, right, _ in seen) / there:.4f} among the candidates")
     judged = []
