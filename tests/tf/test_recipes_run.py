@@ -62,6 +62,7 @@ CASES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     ),
     "the document network": ("vgg_hed", documents, ("input.size=64",)),
     "ours of the document network": ("mobilenet_v2_hed", documents, ("input.size=64", "train.picture_every=2")),
+    "documents' borders": ("unet_edges", documents, ("input.size=64",)),
     "digits": ("digits", lambda folder: [], ("input.size=8",)),
     "documents' pixels": ("unet_documents", documents, ("input.size=64",)),
     "documents' boxes": ("ssd_documents", documents, ()),
