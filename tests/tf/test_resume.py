@@ -103,6 +103,25 @@ def test_an_interrupt_loses_nothing(tmp_path: Path, whole: Path, number: int, co
     assert differing(run, whole) == []
 
 
+def test_a_run_can_be_given_another_end(tmp_path: Path) -> None:
+    """By the `steps` of the spec that it left, as docs/training.md says; its schedule is that of the new number."""
+    run = tmp_path / "runs" / "little"
+    recipe = {"batch": 4, "steps": STEPS, "save_every": 3, "schedule": "{kind: cosine}"}
+    with training(spec(tmp_path, RICH, **recipe), folder=tmp_path) as process:
+        until(process, lambda: rows(run) > 4)
+        kill_all(process)
+    end = rows(run) + 4
+    left = run / "spec.yaml"
+    text = left.read_text()
+    assert f"  steps: {STEPS}\n" in text
+    left.write_text(text.replace(f"  steps: {STEPS}\n", f"  steps: {end}\n"))
+    trained("--resume", run, folder=tmp_path)
+    lines = [line.split(",") for line in (run / "steps.csv").read_text().splitlines()[1:]]
+    assert [int(number) for number, *_ in lines] == list(range(1, end + 1))
+    assert float(lines[-1][2]) < 0.1 * float(lines[0][2]), "the rate has come down by the new end"
+    assert f"\n{end},ods," in (run / "measures.csv").read_text()
+
+
 def test_who_is_killed_takes_its_worker_along(tmp_path: Path) -> None:
     """Else it would go on to write the files of the run."""
     with training(spec(tmp_path, RICH, **RECIPE), folder=tmp_path) as process:
