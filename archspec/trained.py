@@ -35,8 +35,8 @@ def trained(
         raise WeightsError(f"{path}: in a {source.format} file biases stand for batch norms; use --folded")
     slots: Sequence[Slot] = slots_of(whole)
     if fresh:
-        slots, pairs = _without(fresh, slots, source)
-        source = replace(source, reads={})
+        slots, source, dropped = _without(fresh, slots, source)
+        pairs = [*pairs, *dropped]
     try:
         found = match(slots, source, pairs)
     except WeightsError as error:
@@ -60,15 +60,18 @@ def fine_tuned(graph: Graph, path: str, fresh: Collection[str]) -> Arrays:
         raise WeightsError(f"{error}\nnote: {note}") from None
 
 
-def _without(rows: Collection[str], slots: Sequence[Slot], source: Source) -> tuple[list[Slot], list[tuple[str, str]]]:
-    """The slots of the other rows, and maps that drop what has none of their names: a head for another task, say."""
+def _without(
+    rows: Collection[str], slots: Sequence[Slot], source: Source
+) -> tuple[list[Slot], Source, list[tuple[str, str]]]:
+    """The slots of the other rows, the source, and maps that drop what has none of their names: another head, say."""
     place = {old: new for new, old in enumerate(i for i, slot in enumerate(slots) if slot.row not in rows)}
     # what a row reads is left unsaid: the file's graph need not be this one
     kept = [
         replace(slots[i], above=frozenset(place[j] for j in slots[i].above & place.keys()), reads=None) for i in place
     ]
     names = {slot.layer for slot in kept}
-    return kept, [(unit.scope, "") for unit in units(source) if unit.scope not in names]
+    dropped = [(unit.scope, "") for unit in units(source) if unit.scope not in names]
+    return kept, replace(source, reads={}), dropped
 
 
 def holds_folded(source: Source, graph: Graph) -> bool:

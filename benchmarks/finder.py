@@ -40,11 +40,11 @@ Photo = tuple[Floats, Bits, bool]  # the evidence, ending in 1 for the bias; whi
 def photos(file: Path) -> Iterator[Photo]:
     """What the finder sees in each photo: the evidence for the best of its quadrilaterals."""
     built = load(file)
-    size, shown_by = (built.contract.size[0], built.contract.size[1]), built.edge_maps[0].name
+    size, output = (built.contract.size[0], built.contract.size[1]), built.edge_maps[0].name
     for seed in range(FIRST, FIRST + PHOTOS):
         shown = sample(seed, size)
         pixels = prepare(Image.fromarray(shown.image), built.contract)[None]
-        known = sharpened(edge_probability(run(built, pixels)[shown_by][0, :, :, 0]).astype(np.float32))
+        known = sharpened(edge_probability(run(built, pixels)[output][0, :, :, 0]).astype(np.float32))
         found = candidates(lines(known), size)
         if not len(found):
             yield np.zeros((0, 7)), np.zeros(0, bool), shown.corners is not None
