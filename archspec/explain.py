@@ -21,7 +21,7 @@ def _items(validator: Any, items: Any, instance: Any, schema: Mapping[str, Any])
         yield from Draft202012Validator.VALIDATORS["items"](validator, items, instance, schema)
 
 
-VALIDATOR: Any = validators.extend(  # type: ignore[no-untyped-call]
+VALIDATOR: Any = validators.extend(  # type: ignore[no-untyped-call]  # its stubs leave it so
     Draft202012Validator,
     {"items": _items},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),

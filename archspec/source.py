@@ -196,7 +196,7 @@ _HELP: dict[Code, str] = {"anchor": "name the value under `let`", "tag": "write 
 def _refused(code: Code, span: Span, mark: str) -> Diagnostic:
     """An anchor, alias or tag, which stands somewhere in front of its value."""
     at = max(span.source.text.find(mark, span.start, span.end), span.start)
-    end = re.compile(r"[^\s,\[\]{}]*").match(span.source.text, at).end()  # type: ignore[union-attr]
+    end = re.compile(r"[^\s,\[\]{}]*").match(span.source.text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
     message = f"an {code} is not part of the language" if code == "anchor" else "a tag is not part of the language"
     word = _cut(span.source.text[at:end])
     return Diagnostic(code, f"{message}: `{word}`", Span(span.source, at, end), help=_HELP[code])

@@ -69,7 +69,7 @@ class Split(FreeOp):
     parts: int
 
     @property
-    def outputs(self) -> int:  # type: ignore[override]
+    def outputs(self) -> int:  # type: ignore[override]  # of each one, not of the class
         return self.parts
 
     def shape(self, *inputs: Shape) -> Shape:

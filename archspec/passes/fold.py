@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.graph import INPUT, Graph, Node
-from archspec.ops import BatchNorm, Conv, Dense, DepthwiseConv, TransposeConv
+from archspec.ops import BatchNorm, Conv, Dense, DepthwiseConv, Op, TransposeConv
 from archspec.passes.rewrite import Rewrite, Weights
 
 Floats = NDArray[np.float32]
@@ -39,7 +39,7 @@ def fold_batch_norm(graph: Graph) -> Graph:
         if number in norms:
             moved[number] = moved[node.inputs[0].node]
             continue
-        op = replace(node.op, bias=True) if number in layers else node.op  # type: ignore[type-var]
+        op = biased(node) if number in layers else node.op
         moved[number] = len(made)
         made.append(node._replace(op=op, inputs=tuple(t.moved(moved) for t in node.inputs)))
     starts.append(len(made))
@@ -82,6 +82,11 @@ def fold_weights(graph: Graph, weights: Weights) -> dict[str, list[Floats]]:
         shift = beta + ((bias[0] if bias else 0) - mean) * factor
         folded[layer.name] = [(kernel * along(layer, kernel, factor)).astype(kind), shift.astype(kind)]
     return folded
+
+
+def biased(layer: Node) -> Op:
+    """The op of a layer with weights, with a bias."""
+    return replace(layer.op, bias=True)  # type: ignore[type-var]  # every op is a dataclass but Op itself
 
 
 def along(layer: Node, kernel: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from archspec.graph import INPUT, Graph, Node, Tensor
 from archspec.ops import Add, BatchNorm, Concat, Conv, Dense, DepthwiseConv, GlobalPool, Pool, Resize, Scale
-from archspec.passes.fold import LINEAR, along
+from archspec.passes.fold import LINEAR, along, biased
 from archspec.passes.rewrite import Rewrite, Weights
 from archspec.passes.sketch import Sketch, Step, Values, readers, reading, rewritten
 
@@ -126,8 +126,7 @@ def _take_in(sketch: Sketch, node: Node, norm: Node, source: Source, name: str) 
         old = bias[0] * factor if bias else np.zeros_like(shift)
         return [kernel * along(node, kernel, factor), old + shift if source.shifted else old]
 
-    made = replace(node.op, bias=True)  # type: ignore[type-var]
-    return sketch.keep(node._replace(name=name), made, recipe)
+    return sketch.keep(node._replace(name=name), biased(node), recipe)
 
 
 def ahead(graph: Graph) -> Rewrite:
@@ -163,7 +162,7 @@ def _take_ahead(sketch: Sketch, node: Node, norm: Node) -> Tensor:
         moved = np.tensordot(shift, kernel.sum(tuple(range(inputs))), 1)
         return [kernel * factor[:, None], moved + (bias[0] if bias else 0)]
 
-    return sketch.keep(node, replace(node.op, bias=True), recipe)  # type: ignore[type-var]
+    return sketch.keep(node, biased(node), recipe)
 
 
 def alone(graph: Graph) -> Rewrite:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from archspec.artifact import ArtifactError
 from archspec.graph import Graph
@@ -88,8 +89,8 @@ def _between(made: Sequence[Placed], names: _Names) -> Iterator[Placed]:
         yield op
 
 
-def _holds(model: object, buffer: int) -> bool:
-    data = model.buffers[buffer].data  # type: ignore[attr-defined]
+def _holds(model: Any, buffer: int) -> bool:
+    data = model.buffers[buffer].data
     return data is not None and len(data) > 0
 
 
