@@ -38,12 +38,28 @@ SCHEDULES = ("constant", "exponential", "piecewise", "cosine")
 
 
 @dataclass(frozen=True)
+class Shares:
+    """How often generated photos show a difficulty, as in `archspec.documents.Settings`; None for its own share."""
+
+    negatives: Share | None = None
+    partial: Share | None = None
+    low_contrast: Share | None = None
+    curled: Share | None = None
+    occluded: Share | None = None
+    cluttered: Share | None = None
+    shadowed: Share | None = None
+    blurred: Share | None = None
+    own: Share | None = None
+
+
+@dataclass(frozen=True)
 class Data:
     """Where examples come from. Without `source` a task takes its own: generated documents, or scikit-learn's digits.
 
     `path` is the file or folder of a source that has one, `validation` another for the examples that are only
     measured; without it a share `holdout` of the examples is kept for that. `count` is how many documents are
-    generated, `backgrounds` and `papers` are folders of pictures for them. `name` is a TensorFlow dataset's.
+    generated, `backgrounds` and `papers` are folders of pictures for them, `shares` says how often they are difficult;
+    with `amodal` their border is an edge even where something lies over it. `name` is a TensorFlow dataset's.
     `broken` says whether an example that cannot be read is told and skipped, or ends the run. `zero_centre` subtracts
     the mean of the training examples, channel by channel, which the run then writes into its input contract.
     """
@@ -55,6 +71,8 @@ class Data:
     count: Units = 4000
     backgrounds: PathName | None = None
     papers: PathName | None = None
+    shares: Shares = Shares()
+    amodal: Flag = False
     name: PathName | None = None
     broken: Annotated[str, choice("skip", "stop")] = "stop"
     zero_centre: Flag = False

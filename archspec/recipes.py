@@ -37,7 +37,7 @@ USES: tuple[tuple[str, str, Mapping[str, tuple[str, ...]]], ...] = (
         "source",
         "data",
         {
-            **dict.fromkeys(("count", "backgrounds", "papers"), ("documents",)),
+            **dict.fromkeys(("count", "backgrounds", "papers", "shares", "amodal"), ("documents",)),
             "path": PATHS,
             "validation": (*PATHS, "tfds"),
             "name": ("tfds",),

@@ -26,14 +26,16 @@ STEP = 0.25  # pixels between the points of a border that mark its pixels
 class Sample:
     """A photo, uint8 RGB of (height, width, 3), and what is true of it.
 
-    `edges`: the pixels that the document's border passes through where it is seen, bool of (height, width).
-    `mask`: the pixels within its border, whatever lies over it. `corners`: x, y in pixels, (4, 2), with 0, 0 the
-    outer corner of the first pixel, clockwise as seen from the one nearest the top left; where the sides would meet
-    if they are rounded off. A corner may lie outside the photo. `box`: left, top, right, bottom of the mask.
+    `border`: the pixels that the document's border passes through, whatever lies over it, `edges` those of them where
+    it is seen, bool of (height, width). `mask`: the pixels within its border, whatever lies over it. `corners`: x, y
+    in pixels, (4, 2), with 0, 0 the outer corner of the first pixel, clockwise as seen from the one nearest the top
+    left; where the sides would meet if they are rounded off. A corner may lie outside the photo. `box`: left, top,
+    right, bottom of the mask.
     `corners` and `box` are None where there is no document.
     """
 
     image: NDArray[np.uint8]
+    border: NDArray[np.bool_]
     edges: NDArray[np.bool_]
     mask: NDArray[np.bool_]
     corners: NDArray[np.float64] | None
@@ -61,7 +63,8 @@ def sample(
     lit(random, scene, chance["shadowed"] < settings.shadowed)
     image = photograph(random, scene, chance["blurred"] < settings.blurred)
     if sheet is None or border is None or covered is None:
-        return Sample(image, np.zeros(size, bool), np.zeros(size, bool), None, None)
+        nowhere = np.zeros(size, bool)
+        return Sample(image, nowhere, nowhere, nowhere, None, None)
     return _truth(image, sheet, border, covered)
 
 
@@ -141,7 +144,8 @@ def _truth(image: NDArray[np.uint8], sheet: Pose, border: Points, covered: Field
     mask[top:bottom, left:right] = sheet.coverage(*sheet.places(window)) >= 0.5
     down, across = np.nonzero(mask)
     box = (int(across.min()), int(down.min()), int(across.max()) + 1, int(down.max()) + 1)
-    return Sample(image, passed(border, size) & (covered < 0.5), mask, clockwise(sheet.corners()), box)
+    line = passed(border, size)
+    return Sample(image, line, line & (covered < 0.5), mask, clockwise(sheet.corners()), box)
 
 
 def passed(border: Points, size: Size) -> NDArray[np.bool_]:

@@ -11,12 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from archspec.documents import Settings
 from archspec.photo import InputContract
-from archspec.recipe import SOURCES_OF, Data, Train
+from archspec.recipe import SOURCES_OF, Data, Shares, Train
 from archspec.train.examples import Example, ExampleError, Source
 from archspec.train.sources import Asked, open_sources
 from archspec.train.sources.protobuf import FeatureError, features
@@ -570,6 +572,27 @@ def test_documents_lie_on_the_users_pictures(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     assert f"{tmp_path / 'c'}: no pictures in it" in refused(tmp_path, source="documents", papers="c")
     assert f"{tmp_path / 'd'}: no such folder" in refused(tmp_path, source="documents", papers="d")
+
+
+def test_documents_are_as_difficult_as_the_recipe_says(tmp_path: Path) -> None:
+    usual = every(tmp_path, source="documents", count=8)
+    none = every(tmp_path, source="documents", count=8, shares=Shares(negatives=0.999))
+    assert not any(example.truth["mask"].any() for example in none.values())
+    assert any(example.truth["mask"].any() for example in usual.values())
+    same = every(tmp_path, source="documents", count=8, shares=Shares(occluded=Settings().occluded))
+    assert all(np.array_equal(same[name].image, usual[name].image) for name in usual)
+
+
+def test_amodal_edges_run_on_under_what_covers_them(tmp_path: Path) -> None:
+    shares = Shares(occluded=0.999, negatives=0, partial=0)
+    seen, whole = (every(tmp_path, source="documents", count=8, shares=shares, amodal=a) for a in (False, True))
+    more = 0
+    for name, example in whole.items():
+        assert np.array_equal(example.image, seen[name].image)
+        near = cv2.dilate(example.truth["edges"].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert near[seen[name].truth["edges"]].all(), "what is seen is part of the whole"
+        more += int(example.truth["edges"].sum()) - int(seen[name].truth["edges"].sum())
+    assert more > 0
 
 
 def test_scikit_learn_is_there() -> None:

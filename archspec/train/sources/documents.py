@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,8 @@ def open_source(asked: Asked, path: str | None) -> Documents:
     """As many documents as the recipe says. Raises ExampleError."""
     data = asked.train.data
     pictures = Pictures(*(_pictures(asked.at(folder)) if folder else () for folder in (data.backgrounds, data.papers)))
-    return Documents(asked.size, data.count, asked.train.seed * PER_SEED + FIRST, pictures)
+    settings = Settings(**{name: share for name, share in asdict(data.shares).items() if share is not None})
+    return Documents(asked.size, data.count, asked.train.seed * PER_SEED + FIRST, pictures, settings, data.amodal)
 
 
 def _pictures(folder: Path) -> tuple[NDArray[np.uint8], ...]:
@@ -35,12 +36,18 @@ def _pictures(folder: Path) -> tuple[NDArray[np.uint8], ...]:
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """`count` documents of (height, width) pixels; example i has the seed `first` + i."""
+    """`count` documents of (height, width) pixels; example i has the seed `first` + i.
+
+    Where `amodal`, edges are the whole border (Zhu et al. 2017, arXiv 1509.01329, on amodal segmentation), else what
+    is seen of it.
+    """
 
     size: tuple[int, int]
     count: int
     first: int
     pictures: Pictures
+    settings: Settings
+    amodal: bool
     labels: tuple[str, ...] = ("document",)
 
     def __len__(self) -> int:
@@ -50,13 +57,13 @@ class Documents:
         return f"document {self.first + index}"
 
     def read(self, index: int) -> Example:
-        made = sample(self.first + index, self.size, Settings(), self.pictures)
+        made = sample(self.first + index, self.size, self.settings, self.pictures)
         boxes = np.zeros((0, 4), np.float32)
         if made.box is not None:
             left, top, right, bottom = made.box
             boxes = np.array([[top, left, bottom, right]], np.float32)
         truth = {
-            "edges": thin(made.edges),  # as annotations are
+            "edges": thin(made.border if self.amodal else made.edges),  # as annotations are
             "mask": made.mask.astype(np.uint8),
             "boxes": boxes,
             "labels": np.zeros(len(boxes), np.int64),
