@@ -12,9 +12,11 @@ from archspec.deliver.android import FOLDER, Delivery, DeliveryError, layout
 from archspec.deliver.embed import with_files, with_metadata
 from archspec.deliver.labels import FILE, LabelsError, labels_text, read_labels
 from archspec.deliver.metadata import Description
+from archspec.detection.anchors import AnchorError, heads_of
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.graph import Graph
 from archspec.manifest import DISTRIBUTION, versions
+from archspec.nms.tail import OUTPUTS
 from archspec.photo import InputContract
 from archspec.spec import Head
 
@@ -33,7 +35,7 @@ def labels_of(doc: Document, network: Network) -> tuple[str, ...]:
     if not said:
         return ()
     given = Path(doc.source.name).parent / Path(said).expanduser() if isinstance(said, str) else said
-    units = [tensor.shape[-1] for _, tensor in network.graph.outputs]
+    units = _units(network.graph)
     try:
         try:
             return read_labels(given, units[0])
@@ -48,6 +50,14 @@ def labels_of(doc: Document, network: Network) -> tuple[str, ...]:
         raise SpecError([Diagnostic("wrong-length", str(error), node.span)]) from None
 
 
+def _units(graph: Graph) -> list[int]:
+    """How many labels each output has; all of an SSD's together one for each class but the background."""
+    try:
+        return [heads_of(graph).classes - 1]
+    except AnchorError:
+        return [tensor.shape[-1] for _, tensor in graph.outputs]
+
+
 def _fitting(given: Path | tuple[str, ...], units: int) -> tuple[str, ...] | None:
     try:
         return read_labels(given, units)
@@ -55,15 +65,19 @@ def _fitting(given: Path | tuple[str, ...], units: int) -> tuple[str, ...] | Non
         return None
 
 
-def described(data: bytes, graph: Graph, text: str, labels: tuple[str, ...]) -> bytes:
-    """An artifact with metadata and labels in it; `text` is the spec's. Raises MetadataError, ArtifactError."""
+def described(data: bytes, graph: Graph, text: str, labels: tuple[str, ...], objects: bool = False) -> bytes:
+    """An artifact with metadata and labels in it; `text` is the spec's. Raises MetadataError, ArtifactError.
+
+    With `objects` its outputs are those of `nms.tail`, not the network's.
+    """
     head = graph.head
     version = f"archspec {versions()[DISTRIBUTION]}, spec {hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    outputs = ", ".join(name for name, _ in graph.outputs)
+    outputs = ", ".join(OUTPUTS if objects else (name for name, _ in graph.outputs))
     said = f"{head.model}{f', variant {graph.variant}' if graph.variant else ''}: {outputs}"
     # labels of another output than those that are served are not this file's
-    fitting = labels if any(tensor.shape[-1] == len(labels) for _, tensor in graph.outputs) else ()
-    made = with_metadata(data, Description(head.model, version, said, contract_of(head), fitting))
+    fits = objects or any(tensor.shape[-1] == len(labels) for _, tensor in graph.outputs)
+    fitting = labels if fits else ()
+    made = with_metadata(data, Description(head.model, version, said, contract_of(head), fitting, objects))
     return with_files(made, {FILE: labels_text(fitting).encode()} if fitting else {})
 
 

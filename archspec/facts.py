@@ -1,9 +1,9 @@
-"""What a build says of an artifact: read from the file or measured on it. A claim that fails is an error."""
+"""What a build says of an artifact: measured on it, or read from the file. A claim that fails is an error."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.artifact import ArtifactError, inspect_tflite, run_tflite
-from archspec.claims import Claim, ClaimError, check, float_layers, located
+from archspec.claims import Claim, ClaimError, check, check_runtime, float_layers, located
 from archspec.cost import cost
 from archspec.quantize.placed import placed
 from archspec.spec import CALIBRATED
@@ -24,31 +24,42 @@ Floats = NDArray[np.float32]
 
 
 def facts(data: bytes, claim: Claim, images: Floats, reference: Mapping[str, Floats]) -> dict[str, Any]:
-    """Size, digest, interface, ops, float islands, the release that is needed, the difference to the float model.
+    """MACs, float layers and the difference to the float model of a file that is held to its claim, ready for JSON.
 
-    All is ready for JSON. `images` (n, height, width, channels) are in model units, `reference` is the float model's
-    answer to them by output, (n, ...), in the spec's order, in which the outputs come here too. Raises ClaimError,
-    ArtifactError.
+    `images` (n, height, width, channels) are in model units, `reference` is the float model's answer to them by output,
+    (n, ...). Raises ClaimError, ArtifactError.
     """
     check(data, claim, reference)
-    artifact = inspect_tflite(data)
     answers = _run(data, claim, images)
     finite("the artifact", answers)
-    outputs = {info.name: info for info in artifact.outputs}
+    scales = {info.name: info.scale for info in inspect_tflite(data).outputs}
+    return {
+        "macs": cost(claim.graph).macs,
+        "float_layers": float_layers(placed(data, claim.graph)),
+        "compared": len(images),
+        "difference": {name: difference(answers[name], reference[name], scales[name]) for name in reference},
+    }
+
+
+def contents(data: bytes, claim: Claim, outputs: Sequence[str]) -> dict[str, Any]:
+    """Size, digest, interface, ops, float islands, peak RAM, the release that is needed, ready for JSON.
+
+    `outputs` come in the order given. Raises ClaimError where the release is newer than claimed, ArtifactError.
+    """
+    if claim.min_runtime is not None:
+        check_runtime(data, placed(data, claim.graph), claim.min_runtime)
+    artifact = inspect_tflite(data)
+    infos = {info.name: info for info in artifact.outputs}
     return {
         "min_runtime": newest_needed(data),
         "bytes": artifact.size,
         "peak_ram_bytes": peak_ram(data),
-        "macs": cost(claim.graph).macs,
         "sha256": artifact.sha256,
         "inputs": [asdict(info) for info in artifact.inputs],
-        "outputs": [asdict(outputs[name]) for name in reference],
+        "outputs": [asdict(infos[name]) for name in outputs],
         "ops": [asdict(use) for use in artifact.ops],
         # a float model is one island from end to end, which says nothing
         "float_islands": [asdict(i) for i in artifact.float_islands] if claim.scheme in CALIBRATED else None,
-        "float_layers": float_layers(placed(data, claim.graph)),
-        "compared": len(images),
-        "difference": {name: difference(answers[name], reference[name], outputs[name].scale) for name in reference},
     }
 
 

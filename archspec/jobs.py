@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from archspec.spec import Nms
+
 KERAS = "model.keras"  # stands in events where the key of a conversion does, and is the file's name
 
 Event = Mapping[str, Any]
@@ -34,7 +36,8 @@ class Conversion:
     """One file to make, named `key`: a scheme of a variant, and the ABIs that are served by it.
 
     `border` is the type of its inputs and outputs, `outputs` the rows it serves (none: the network's own), `form` the
-    form it is deployed in (see `passes`), `labels` what the units of its classes' output are called.
+    form it is deployed in (see `passes`), `labels` what the units of its classes' output are called, `nms` what becomes
+    of boxes before they come out.
     `images` is an .npy beside it: the variant's calibration images, in model units.
     """
 
@@ -50,6 +53,7 @@ class Conversion:
     int16_rows: tuple[str, ...] = ()
     min_runtime: str | None = None
     labels: tuple[str, ...] = ()
+    nms: Nms | None = None
 
     @property
     def answers(self) -> str:
@@ -135,5 +139,8 @@ def _decoded(data: dict[str, Any]) -> Job:
     if data["task"] == "import":
         return ImportJob(network, data["source"], data["out"], tuple(data["maps"]))
     several = ("outputs", "float_rows", "int16_rows", "abis", "labels")
-    conversions = tuple(Conversion(**{**c, **{key: tuple(c[key]) for key in several}}) for c in data["conversions"])
+    conversions = tuple(
+        Conversion(**{**c, **{key: tuple(c[key]) for key in several}, "nms": Nms(**c["nms"]) if c["nms"] else None})
+        for c in data["conversions"]
+    )
     return BuildJob(network, conversions, data["folder"], data["weights"], data["keras"])

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ def artifact(
         "io": conversion.border,
         "float_rows": list(conversion.float_rows),
         "int16_rows": list(conversion.int16_rows),
+        "nms": asdict(conversion.nms) if conversion.nms else None,
         "rows": [row.name for row in network.graph.rows],
         "input": input_entry(network.graph.head.input),
         "calibration": {

@@ -64,6 +64,7 @@ def plan(
             int16_rows=target.int16_rows,
             min_runtime=target.min_runtime,
             labels=labels.get(variant, ()),
+            nms=target.nms,
         )
         asked.setdefault(conversion, []).append(abi)
     variants = list(dict.fromkeys(c.variant for c in asked))

@@ -1,4 +1,4 @@
-"""Runs a built artifact on a photo: edges and the document within them, or the five likeliest classes."""
+"""Runs a built artifact on a photo: edges and the document within them, objects, or the five likeliest classes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from archspec.artifact import ArtifactError, TensorInfo, inspect_tflite, run_tflite
 from archspec.files import reason, write_all
+from archspec.objects import SeenObject, seen
+from archspec.objects import picture as objects_picture
 from archspec.photo import InputContract, PhotoError, prepare, read_photo, windows
 from archspec.scan.files import Document, ScanFiles, scan
 
@@ -47,16 +49,18 @@ class Prediction:
 
     `edges`: `picture` is the file written, `edge_share` the part of pixels with a logit above 0, `document` what was
     found by them.
+    `objects`: `picture` is the file written, `objects` holds them, best first.
     `classes`: `classes` holds the likeliest, best first.
     `untrained`: the weights were never trained, so that the answer means nothing.
     """
 
     model: str
-    task: Literal["edges", "classes"]
+    task: Literal["edges", "objects", "classes"]
     untrained: bool
     picture: Path | None = None
     edge_share: float | None = None
     document: Document | None = None
+    objects: tuple[SeenObject, ...] = ()
     classes: tuple[ClassScore, ...] = ()
 
 
@@ -65,11 +69,12 @@ def predict(
 ) -> Prediction:  # fmt: skip
     """Run `file`, build/NAME/ABI/model.tflite, on `image` as build/NAME/manifest.json says.
 
-    The first output in the spec's order that is an edge map of the input's size, else class scores, is what it says.
+    Of a file without `nms` the first output in the spec's order that is an edge map of the input's size, else class
+    scores, is what it says.
 
-    The edge picture, a PNG, goes to `out`, by default IMAGE.NAME.edges.png in the current folder; `files` are written
-    of the document. `labels` names one class a line. Raises PredictError for whatever cannot be read or understood,
-    OSError if a file cannot be written; then none is.
+    The picture of edges or objects, a PNG, goes to `out`, by default IMAGE.NAME.edges.png or IMAGE.NAME.objects.png in
+    the current folder; `files` are written of the document. `labels` names one class a line. Raises PredictError for
+    whatever cannot be read or understood, OSError if a file cannot be written; then none is.
     """
     built = load(file)
     try:
@@ -77,13 +82,19 @@ def predict(
     except PhotoError as error:
         raise PredictError(str(error)) from error
     answers = run(built, prepare(photo, built.contract)[None])
+    if built.boxes:
+        _refuse_files(files, f"{file} gives objects")
+        drawn = _picture(out or Path(f"{image.stem}.{built.name}.objects.png"))
+        objects = _objects(answers, photo, built.contract, labels)
+        write_all({drawn: objects_picture(photo, objects)})
+        return Prediction(built.name, "objects", built.untrained, drawn, objects=objects)
     if edges := built.edge_maps:
         _refuse(labels, f"{file} gives an edge map, which has no labels")
         picture = out or Path(f"{image.stem}.{built.name}.edges.png")
         return _edges(built, photo, answers[edges[0].name][0, :, :, 0], picture, files)
     if classes := built.class_scores:
-        for wanted in (out, files.corners, files.overlay, files.page):
-            _refuse(wanted, f"{file} gives class scores, so there is no picture and no document to write")
+        _refuse(out, f"{file} gives class scores, so there is no picture to write")
+        _refuse_files(files, f"{file} gives class scores")
         scores = probabilities(answers[classes[0].name][0], classes[0].scale)
         return Prediction(built.name, "classes", built.untrained, classes=top_classes(scores, labels))
     raise PredictError(f"{file}: no edge map of the input's size and no class scores among its outputs: {built.shapes}")
@@ -91,10 +102,7 @@ def predict(
 
 def _edges(built: Built, photo: Image.Image, logits: Floats, picture: Path, files: ScanFiles) -> Prediction:
     """Write all that is wanted of an edge map, and tell it."""
-    pictures = [path for path in (picture, files.overlay, files.page) if path]
-    for path in pictures:
-        if path.suffix.lower() != ".png":
-            raise PredictError(f"{path}: the picture is a PNG, so its name must end in .png")
+    pictures = [_picture(path) for path in (picture, files.overlay, files.page) if path]
     every = [path.resolve() for path in (*pictures, *filter(None, [files.corners]))]
     if twice := next((path for path in every if every.count(path) > 1), None):
         raise PredictError(f"{twice}: two files of that name are to be written")
@@ -104,6 +112,27 @@ def _edges(built: Built, photo: Image.Image, logits: Floats, picture: Path, file
     return Prediction(built.name, "edges", built.untrained, picture, float(np.mean(logits > 0)), document)
 
 
+def _objects(
+    answers: dict[str, Floats], photo: Image.Image, contract: InputContract, labels: Path | None
+) -> tuple[SeenObject, ...]:  # fmt: skip
+    names = None if labels is None else _labels(labels)
+    try:
+        return seen(answers, photo.size, contract, names)
+    except IndexError:
+        raise PredictError(f"{labels}: {len(names or ())} labels, and the file gives more classes") from None
+
+
+def _picture(path: Path) -> Path:
+    if path.suffix.lower() != ".png":
+        raise PredictError(f"{path}: the picture is a PNG, so its name must end in .png")
+    return path
+
+
+def _refuse_files(files: ScanFiles, what: str) -> None:
+    for wanted in (files.corners, files.overlay, files.page):
+        _refuse(wanted, f"{what}, so there is no document to write")
+
+
 def _refuse(option: Path | None, why: str) -> None:
     if option is not None:
         raise PredictError(f"{option}: {why}")
@@ -111,11 +140,15 @@ def _refuse(option: Path | None, why: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the manifest says of an artifact: how it is fed, its outputs in order, whether its weights are untrained."""
+    """What the manifest says of an artifact: how it is fed, its outputs in order, whether its weights are untrained.
+
+    Where `boxes` they are those of objects, see `nms.tail`.
+    """
 
     contract: InputContract
     outputs: tuple[str, ...]
     untrained: bool
+    boxes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +160,7 @@ class Built:
     contract: InputContract
     outputs: tuple[TensorInfo, ...]
     untrained: bool
+    boxes: bool
 
     @property
     def name(self) -> str:
@@ -162,7 +196,8 @@ def load(file: Path) -> Built:
         raise PredictError(f"{file}: {error}") from error
     if missing := [name for name in entry.outputs if name not in outputs]:
         raise PredictError(f"{file}: no output `{missing[0]}`, which its manifest lists")
-    return Built(file, data, entry.contract, tuple(outputs[name] for name in entry.outputs), entry.untrained)
+    infos = tuple(outputs[name] for name in entry.outputs)
+    return Built(file, data, entry.contract, infos, entry.untrained, entry.boxes)
 
 
 def run(built: Built, images: Floats) -> dict[str, Floats]:
@@ -185,7 +220,8 @@ def read_manifest(path: Path, artifact: bytes) -> Entry:
         if entry is None:
             raise PredictError(f"{path} lists no such artifact: the file was changed since, or is of another build")
         outputs = tuple(str(output["name"]) for output in entry["outputs"])
-        return Entry(InputContract.from_manifest(entry["input"]), outputs, weights == "untrained")
+        contract = InputContract.from_manifest(entry["input"])
+        return Entry(contract, outputs, weights == "untrained", entry["nms"] is not None)
     except OSError as error:
         raise PredictError(f"{path}: {reason(error)}; `archspec build` writes it above the ABI's folder") from error
     except KeyError as error:
@@ -235,13 +271,15 @@ def probabilities(scores: Floats, step: float | None) -> Floats:
 
 def top_classes(probability: Floats, labels: Path | None) -> tuple[ClassScore, ...]:
     """The likeliest classes, best first. `labels` names one class a line. Raises PredictError."""
-    names: list[str] | None = None
-    if labels is not None:
-        try:
-            names = labels.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            raise PredictError(f"{labels}: {reason(error)}") from error
-        if len(names) != probability.size:
-            raise PredictError(f"{labels}: {len(names)} labels for {probability.size} classes")
+    names = None if labels is None else _labels(labels)
+    if names is not None and len(names) != probability.size:
+        raise PredictError(f"{labels}: {len(names)} labels for {probability.size} classes")
     best = np.argsort(-probability, kind="stable")[:TOP]
     return tuple(ClassScore(int(i), names[i] if names else None, float(probability[i])) for i in best)
+
+
+def _labels(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise PredictError(f"{file}: {reason(error)}") from error

@@ -21,6 +21,8 @@ from archspec.kinds import (
     Release,
     RowNames,
     Scheme,
+    Share,
+    Small,
     Units,
     VariantName,
     kind_of,
@@ -104,13 +106,24 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Nms:
+    """Non-maximum suppression, class by class: of boxes with a score of at least `score` those go that overlap a better
+    one of their class by more than `overlap`, an intersection over union; the best `most` of all classes stay.
+    """
+
+    score: Share = 0.01
+    overlap: Small = 0.5
+    most: Units = 100
+
+
+@dataclass(frozen=True)
 class Target:
     """What is built for an ABI: a variant of the network, a quantization scheme, and what the file is held to.
 
     `io` is the type of its inputs and outputs, by itself that of the scheme: int8 of int8, int16 of int16x8, else
     float32. `outputs` are the rows it serves instead of the network's own outputs. Rows under `float_rows` stay out
     of quantization, those under `int16_rows` have activations of 16 bits. `min_runtime` is the oldest TensorFlow Lite
-    release that must run the file.
+    release that must run the file. With `nms` a file with the heads of an SSD gives boxes, floats whatever `io` says.
     """
 
     quantize: Scheme = "int8"
@@ -121,6 +134,7 @@ class Target:
     int16_rows: RowNames = ()
     min_runtime: Release | None = None
     budget: Budget = Budget()
+    nms: Nms | None = None
 
     @property
     def border(self) -> str:
@@ -198,9 +212,10 @@ def kinds_of(made: type) -> Mapping[str, Kind]:
 
 @cache
 def parts_of(made: type) -> Mapping[str, type]:
-    """The fields of a section that are sections themselves."""
+    """The fields of a section that are sections themselves, or None where they are left out."""
     hints = typing.get_type_hints(made, include_extras=True)
-    return {f.name: hints[f.name] for f in fields(made) if is_dataclass(hints[f.name])}
+    kinds = {f.name: typing.get_args(hints[f.name]) or (hints[f.name],) for f in fields(made)}
+    return {name: kind for name, (kind, *_) in kinds.items() if isinstance(kind, type) and is_dataclass(kind)}
 
 
 def required(made: type) -> list[str]:

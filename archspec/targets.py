@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.diagnostics import Diagnostic, Label, suggestion
-from archspec.graph import Graph
+from archspec.graph import Graph, cut
 from archspec.source import Map, Scalar, Seq
-from archspec.spec import BORDERS
+from archspec.spec import BORDERS, Target
 
 MIXES = {"float_rows": ("int8", "int16x8"), "int16_rows": ("int8",)}
 """The schemes that rows can be kept out of."""
@@ -37,6 +37,11 @@ def _check(graph: Graph, abi: str, node: Map, rows: list[str]) -> Iterator[Diagn
         message = f"a file of scheme `{scheme}` has no `{target.border}` inputs and outputs"
         help = f"it can have {', or '.join(BORDERS[scheme])}"
         yield Diagnostic("conflicting-keys", message, border.span, others=others, help=help)
+    if target.nms and (problem := _no_boxes(graph, target)):
+        help = "name the `SSDHead` rows in `outputs`, those of boxes first, or drop `nms`"
+        nms = node.get("nms")
+        assert nms is not None
+        yield Diagnostic("conflicting-keys", f"`nms` needs the heads of an SSD: {problem}", nms.span, help=help)
     for key in ("outputs", *MIXES):
         yield from _check_names(node.get(key), rows)
     for scalar in _names(node.get("int16_rows")):
@@ -44,6 +49,18 @@ def _check(graph: Graph, abi: str, node: Map, rows: list[str]) -> Iterator[Diagn
         if twin is not None:
             message = f"row `{scalar.value}` cannot be both float and at 16 bits"
             yield Diagnostic("conflicting-keys", message, scalar.span, others=(Label(twin.span, "float here"),))
+
+
+def _no_boxes(graph: Graph, target: Target) -> str | None:
+    """Why a target serves no boxes; None where it does."""
+    from archspec.detection.anchors import AnchorError, heads_of  # NumPy, which other specs need not wait for
+
+    known = {row.name for row in graph.rows}
+    try:
+        heads_of(cut(graph, tuple(name for name in target.outputs if name in known)) if target.outputs else graph)
+    except AnchorError as error:
+        return str(error)
+    return None
 
 
 def _names(node: object) -> list[Scalar]:

@@ -19,7 +19,12 @@ def lay_out(folder: Path, artifact: Path, **changes: Any) -> Path:
     shutil.copyfile(artifact, file)
     data = artifact.read_bytes()
     names = [info.name for info in inspect_tflite(data).outputs] if data[4:8] == b"TFL3" else []
-    entry = {"sha256": hashlib.sha256(data).hexdigest(), "input": INPUT, "outputs": [{"name": n} for n in names]}
+    entry = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "input": INPUT,
+        "nms": None,
+        "outputs": [{"name": n} for n in names],
+    }
     entry |= {key: changes.pop(key) for key in ("input", "outputs") if key in changes}
     manifest = {"weights": TRAINED, "artifacts": [{"sha256": "0" * 64}, entry]} | changes
     (file.parent.parent / "manifest.json").write_text(json.dumps(manifest))

@@ -32,7 +32,8 @@ Floats = NDArray[np.float32]
 
 def stub(name: str, size: tuple[int, int] = SIZE) -> Built:
     contract = InputContract((*size, 3), (0, 1), None, None, "rgb", "stretch")
-    return Built(Path(name), b"", contract, (TensorInfo("fuse", (1, *size, 1), "float32", None, None),), False)
+    info = TensorInfo("fuse", (1, *size, 1), "float32", None, None)
+    return Built(Path(name), b"", contract, (info,), untrained=False, boxes=False)
 
 
 @cache

@@ -12,7 +12,7 @@ from archspec.analysis import document, network
 from archspec.artifact import run_tflite
 from archspec.claims import Claim, ClaimError
 from archspec.diagnostics import Source
-from archspec.facts import difference, facts, finite
+from archspec.facts import contents, difference, facts, finite
 from archspec.graph import Graph
 from archspec.quantize.borders import named
 
@@ -49,9 +49,14 @@ def reference() -> dict[str, Floats]:
     return {"side": -fuse, "fuse": fuse}
 
 
+def told(data: bytes, held_to: Claim) -> dict[str, Any]:
+    """All that a manifest says of a file."""
+    return facts(data, held_to, IMAGES, reference()) | contents(data, held_to, list(reference()))
+
+
 def test_facts_of_an_int8_file(tflite: Path) -> None:
     data = (tflite / "edges_int8.tflite").read_bytes()
-    found = facts(data, claim("int8", "int8"), IMAGES, reference())
+    found = told(data, claim("int8", "int8"))
     assert (found["bytes"], found["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     assert [info["name"] for info in found["outputs"]] == ["side", "fuse"], "the order asked for"
     assert [info["name"] for info in found["inputs"]] == ["image"]
@@ -69,7 +74,7 @@ def test_facts_of_an_int8_file(tflite: Path) -> None:
 
 
 def test_facts_of_a_float_file(tflite: Path) -> None:
-    found = facts((tflite / "edges_float.tflite").read_bytes(), claim("none", "float32"), IMAGES, reference())
+    found = told((tflite / "edges_float.tflite").read_bytes(), claim("none", "float32"))
     assert found["float_islands"] is None
     assert found["difference"]["fuse"]["max"] < 1e-5
     assert found["difference"]["fuse"]["max_lsb"] is None
@@ -101,7 +106,7 @@ def test_a_file_that_is_not_what_it_claims(tflite: Path, file: str, scheme: str,
 
 def test_floats_that_are_asked_for_at_the_border_are_no_island(tflite: Path) -> None:
     data = (tflite / "edges_border.tflite").read_bytes()
-    found = facts(data, claim("int8", "float32"), IMAGES, reference())
+    found = told(data, claim("int8", "float32"))
     assert {island["op"] for island in found["float_islands"]} == {"QUANTIZE", "DEQUANTIZE"}
     assert (found["float_layers"], found["min_runtime"]) == (0, "1.14.0")
 

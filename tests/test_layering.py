@@ -14,7 +14,7 @@ PACKAGE = Path(package[0])
 SPECS = PACKAGE.parent / "specs"
 
 ORDER = """diagnostics render source kinds rounding explain ops graph blocks recipe spec schema read overlay scale
-unused options call expand cost targets recipes analysis table cli""".split()
+unused options call expand cost detection targets recipes analysis table cli""".split()
 """The front half from the bottom up. A module imports those to its left; what is not named here is above all of it."""
 
 HEAVY = ("tensorflow", "keras", "h5py", "safetensors", "PIL", "ai_edge_litert", "ai_edge_quantizer", "scipy", "cv2")

@@ -4,7 +4,7 @@ import pytest
 
 from archspec.analysis import document, network
 from archspec.diagnostics import Diagnostic, Source, SpecError
-from archspec.spec import BORDERS, Budget, Target
+from archspec.spec import BORDERS, Budget, Nms, Target
 
 SPEC = """\
 archspec: 1
@@ -34,6 +34,32 @@ def test_all_that_a_target_can_say_is_read() -> None:
     )
     assert target(text) == Target("int8", "uint8", None, ("b",), ("a",), ("b",), "2.17.0", Budget(1.5, 2, 3, 4))
     assert target("{}") == Target()
+
+
+def test_suppression_of_boxes_is_read_and_held_against_the_outputs() -> None:
+    heads = "".join(
+        f"- SSDHead: {{from: input, values: {n}, scale: 0.5, name: {name}}}\n" for n, name in ((4, "b"), (3, "s"))
+    )
+    text = f"archspec: 1\nmodel: m\ninput: {{size: [8, 8, 3], range: [0, 1]}}\nlayers:\n{heads}"
+
+    def targets(ask: str, outputs: str = "[b, s]") -> dict[str, Target]:
+        made = network(document(Source("t.yaml", f"{text}outputs: {outputs}\ntargets: {{x86_64: {ask}}}\n")))
+        return dict(made.graph.head.targets)
+
+    assert targets("{nms: {}}")["x86_64"].nms == Nms(0.01, 0.5, 100)
+    assert targets("{nms: {score: 0.2, overlap: 0.4, most: 7}}")["x86_64"].nms == Nms(0.2, 0.4, 7)
+    assert targets("{}")["x86_64"].nms is None
+    for ask, outputs, code, message in (
+        ("{nms: {}}", "[s, b]", "conflicting-keys", "`nms` needs the heads of an SSD: an SSD gives maps of boxes"),
+        ("{nms: {}, outputs: [b]}", "[b, s]", "conflicting-keys", "`nms` needs the heads of an SSD: "),
+        ("{nms: {overlap: 0}}", "[b, s]", "out-of-range", "`overlap` must be a number above 0, at most 1, not `0`"),
+        ("{nms: {iou: 0.5}}", "[b, s]", "unknown-key", "no key `iou` in `nms`"),
+        ("{nms: 100}", "[b, s]", "wrong-type", "`nms` must be a mapping"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            targets(ask, outputs)
+        (found,) = caught.value.diagnostics
+        assert (found.code, found.message[: len(message)]) == (code, message)
 
 
 @pytest.mark.parametrize("scheme", BORDERS)

@@ -74,7 +74,9 @@ def import_(
 def predict(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="build/NAME/ABI/model.tflite")],
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A photo.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PNG", help="The edge picture.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="PNG", help="The picture of edges or objects.")
+    ] = None,
     labels: Annotated[Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line.")] = None,
     corners: Annotated[
         Path | None, typer.Option("--corners", metavar="JSON", help="The document's corners in the photo.")
@@ -85,7 +87,7 @@ def predict(
     page: Annotated[Path | None, typer.Option("--page", metavar="PNG", help="The document, laid flat.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run an artifact on a photo: its edges and the document in them, or the five likeliest classes."""
+    """Run an artifact on a photo: its edges and the document in them, objects, or the five likeliest classes."""
     need("ai_edge_litert", "PIL", "cv2")
     from dataclasses import asdict
 
@@ -111,6 +113,8 @@ def _told(prediction: Prediction) -> str:
     from archspec.table import table
 
     document = prediction.document
+    if prediction.task == "objects":
+        return _objects(prediction)
     if document is None:
         rows = [(c.index, c.label or "", f"{c.probability:.4f}") for c in prediction.classes]
         return table(("class", "label", "probability"), rows).rstrip("\n")
@@ -119,6 +123,19 @@ def _told(prediction: Prediction) -> str:
         return f"{edges}\nno document found: {document.reason}"
     places = ", ".join(f"{x:.1f} {y:.1f}" for x, y in document.corners)
     return f"{edges}\ndocument at {places}; score {document.score:.2f}"
+
+
+def _objects(prediction: Prediction) -> str:
+    from archspec.objects import LIKELY
+    from archspec.table import table
+
+    likely = [one for one in prediction.objects if one.score >= LIKELY]
+    if not likely:
+        best = max((one.score for one in prediction.objects), default=None)
+        return "no object found" + (f": the likeliest has a score of {best:.2f}" if best is not None else "")
+    rows = [(one.index, one.label or "", f"{one.score:.4f}", *(f"{n:.1f}" for n in one.box)) for one in likely]
+    names = ("class", "label", "score", "left", "top", "right", "bottom")
+    return f"{prediction.picture}\n{table(names, rows)}".rstrip("\n")
 
 
 @app.command()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archspec.artifact import inspect_tflite
+from archspec.artifact import TensorInfo, inspect_tflite
 from archspec.deliver import snippets
 from archspec.deliver.labels import FILE as LABELS
 from archspec.deliver.labels import labels_text
+from archspec.deliver.metadata import OBJECTS
+from archspec.nms.tail import CLASSES, COUNT
 from archspec.photo import InputContract
 
 FOLDER = "android"
@@ -61,16 +63,32 @@ def _readme(delivery: Delivery, assets: Mapping[str, str]) -> str:
         served.setdefault(path.rpartition("/")[2], []).append(abi)
     files = [f"{file} for {_and(abis)}" for file, abis in served.items()] + ([LABELS] if delivery.labels else [])
     outputs = inspect_tflite(next(iter(delivery.files.values()))).outputs
-    answers = [f'  answers["{info.name}"]  // {"×".join(str(n) for n in info.shape[1:])}' for info in outputs]
-    scores = [info.name for info in outputs if info.shape[1:] == (len(delivery.labels),)]
-    if scores:
-        answers += [
-            f'  val labels = assets.open("{delivery.model}/{LABELS}").bufferedReader().readLines()',
-            f'  labels[answers.getValue("{scores[0]}").withIndex().maxByOrNull {{ it.value }}!!.index]',
-        ]
+    objects = OBJECTS if [info.name for info in outputs] == list(OBJECTS) else {}
+    answers = [f'  answers["{info.name}"]  // {_shape(info)} {objects.get(info.name, "")}'.rstrip() for info in outputs]
+    answers += _labelled(delivery, outputs)
     return snippets.fill(
         README, delivery.model, files=("\n" + " " * 29).join(files), litert=LITERT, answers="\n".join(answers),
     )  # fmt: skip
+
+
+def _shape(info: TensorInfo) -> str:
+    return "×".join(str(n) for n in info.shape[1:]) or "1"
+
+
+def _labelled(delivery: Delivery, outputs: Sequence[TensorInfo]) -> list[str]:
+    """Kotlin that names the likeliest class, or the classes of all objects; none without labels for them."""
+    scores = [info.name for info in outputs if info.shape[1:] == (len(delivery.labels),)]
+    if not delivery.labels:
+        return []
+    if [info.name for info in outputs] == list(OBJECTS):
+        named = (
+            f'answers.getValue("{CLASSES}").take(answers.getValue("{COUNT}")[0].toInt()).map {{ labels[it.toInt()] }}'
+        )
+    elif scores:
+        named = f'labels[answers.getValue("{scores[0]}").withIndex().maxByOrNull {{ it.value }}!!.index]'
+    else:
+        return []
+    return [f'  val labels = assets.open("{delivery.model}/{LABELS}").bufferedReader().readLines()', f"  {named}"]
 
 
 def _and(names: Sequence[str]) -> str:

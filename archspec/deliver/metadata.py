@@ -14,6 +14,7 @@ import numpy as np
 
 from archspec.artifact import TensorInfo
 from archspec.deliver.labels import FILE as LABELS
+from archspec.nms.tail import BOXES, CLASSES, COUNT, SCORES
 from archspec.photo import InputContract
 
 IDENTIFIER = b"M001"
@@ -22,8 +23,15 @@ PARSER = "1.0.0"  # the version of the schema that the oldest of the fields writ
 # members of the schema's enums and unions
 FEATURES, IMAGE = 1, 2  # ContentProperties
 NORMALIZATION = 1  # ProcessUnitOptions
-AXIS_LABELS = 2  # AssociatedFileType.TENSOR_AXIS_LABELS
+AXIS_LABELS, VALUE_LABELS = 2, 3  # AssociatedFileType
 COLORS = {"rgb": 1, "gray": 2, "bgr": 0}  # ColorSpaceType has no BGR, and RGB would have readers swap red and blue
+
+OBJECTS = {
+    BOXES: "Of each object the top, left, bottom and right, in shares of the input's height and width.",
+    CLASSES: "The class of each, from 0.",
+    SCORES: "The score of each, 0 to 1, the greatest first.",
+    COUNT: "How many there are; all that stands behind them is 0.",
+}
 
 CHANNELS = {"rgb": "red, green, blue", "bgr": "blue, green, red", "gray": "grey (ITU-R 601-2 luma)"}
 
@@ -37,7 +45,8 @@ class Description:
     """What is said of a model inside its file.
 
     `version` tells which spec it was built from, and by what. Without `input`, a network that takes no photo, the
-    input goes undescribed. `labels` belong to every output whose last axis is as long as they are.
+    input goes undescribed. `labels` belong to every output whose last axis is as long as they are, and in a file that
+    gives `objects`, see `nms.tail`, to the numbers in the output of their classes.
     """
 
     model: str
@@ -45,6 +54,7 @@ class Description:
     text: str
     input: InputContract | None
     labels: tuple[str, ...] = ()
+    objects: bool = False
 
 
 def normalization(contract: InputContract) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -72,13 +82,14 @@ def encode(description: Description, taken: TensorInfo, given: Sequence[TensorIn
     if description.input is not None and taken.shape != (1, *description.input.size):
         raise MetadataError(f"the file takes {list(taken.shape)}, not one photo of {list(description.input.size)}")
     units = len(description.labels)
-    if units and all(info.shape[-1:] != (units,) for info in given):
+    if units and not description.objects and all(info.shape[-1:] != (units,) for info in given):
         raise MetadataError(f"no output has {units} units, as many as there are labels")
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
     inputs = _vector(builder, [_input(builder, taken, description.input)])
-    outputs = _vector(builder, [_output(builder, info, units) for info in given])
+    told = [_object(info, units) if description.objects else _row(info, 0 < units == info.shape[-1]) for info in given]
+    outputs = _vector(builder, [_output(builder, info, *one) for info, one in zip(given, told, strict=True)])
     name = builder.CreateString(description.model)
     # SubGraphMetadata: name, description, input_tensor_metadata, output_tensor_metadata
     graphs = _vector(builder, [_table(builder, {0: name, 2: inputs, 3: outputs})])
@@ -110,22 +121,37 @@ def _input(builder: Any, info: TensorInfo, contract: InputContract | None) -> in
     return _table(builder, fields | _strings(builder, {0: info.name, 1: text}))
 
 
-def _output(builder: Any, info: TensorInfo, labels: int) -> int:
-    """TensorMetadata: name, description, dimension_names, content, process_units, stats, associated_files."""
-    shape = "×".join(str(n) for n in info.shape[1:])
-    labelled = labels > 0 and info.shape[-1:] == (labels,)
-    text = f"Row `{info.name}` of the spec, {shape}." + (
-        f" {LABELS} names its units, in their order." if labelled else ""
+def _row(info: TensorInfo, labelled: bool) -> tuple[str, str, int]:
+    """What is said of a row of the spec, of the file that names its units, and the type of that, 0 without one."""
+    text = f"Row `{info.name}` of the spec, {'×'.join(str(n) for n in info.shape[1:])}."
+    if not labelled:
+        return text, "", 0
+    return (
+        f"{text} {LABELS} names its units, in their order.",
+        "One label a line, in the order of the units.",
+        AXIS_LABELS,
     )
+
+
+def _object(info: TensorInfo, labels: int) -> tuple[str, str, int]:
+    """As `_row`, of an output of objects."""
+    if info.name != CLASSES or not labels:
+        return OBJECTS[info.name], "", 0
+    order = "One label a line, in the order of the classes."
+    return f"{OBJECTS[CLASSES]} {LABELS} names them.", order, VALUE_LABELS
+
+
+def _output(builder: Any, info: TensorInfo, text: str, labels: str, kind: int) -> int:
+    """TensorMetadata: name, description, dimension_names, content, process_units, stats, associated_files."""
     fields = {3: _content(builder, FEATURES, _table(builder, {}))}
     if info.scale is not None and info.zero_point is not None:
         held = np.iinfo(info.dtype)
         ends = [np.asarray([(end - info.zero_point) * info.scale]) for end in (held.min, held.max)]
         fields[5] = _stats(builder, *ends)
-    if labelled:
-        file = _strings(builder, {0: LABELS, 1: "One label a line, in the order of the units."})
+    if kind:
         # AssociatedFile: name, description, type
-        fields[6] = _vector(builder, [_table(builder, file, {2: ("Int8", AXIS_LABELS)})])
+        file = _strings(builder, {0: LABELS, 1: labels})
+        fields[6] = _vector(builder, [_table(builder, file, {2: ("Int8", kind)})])
     return _table(builder, fields | _strings(builder, {0: info.name, 1: text}))
 
 

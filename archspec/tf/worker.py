@@ -143,16 +143,22 @@ def _build(job: BuildJob, tell: Tell) -> None:
 
     def convert(conversion: Conversion) -> dict[str, Any]:
         from archspec.delivery import described
-        from archspec.facts import facts
+        from archspec.facts import contents, facts
+        from archspec.nms.proof import suppressed
+        from archspec.nms.tail import OUTPUTS
 
         answers = serving.reference(conversion)
         first = {name: answer[: golden.IMAGES] for name, answer in answers.items()}
         (folder / conversion.answers).write_bytes(golden.packed(first, level=0))
         data, how = serving.made(conversion)
-        data = described(data, serving.served(conversion).graph, job.network.text, conversion.labels)
+        images, graph = serving.images(conversion)[:COMPARED], serving.served(conversion).graph
+        how |= facts(data, serving.claim(conversion), images, answers)
+        if conversion.nms:
+            data = suppressed(data, graph, conversion.nms, images)
+        data = described(data, graph, job.network.text, conversion.labels, conversion.nms is not None)
+        outputs = OUTPUTS if conversion.nms else list(answers)
         (folder / conversion.key).write_bytes(data)
-        images = serving.images(conversion)[:COMPARED]
-        return {"facts": how | facts(data, serving.claim(conversion), images, answers)}
+        return {"facts": how | contents(data, serving.claim(conversion), outputs)}
 
     if job.keras and not _step(KERAS, tell, keras):
         return

@@ -51,8 +51,8 @@ def newer_than(data: bytes, runtime: str) -> list[Needs]:
     """The ops of the .tflite file `data` that a release does not run, or may not, in the order in which they run.
 
     `runtime` is a release of TensorFlow Lite, which goes by TensorFlow's numbers: 2.17.1. LiteRT counts anew: its 2.0
-    came after TensorFlow Lite's 2.20. Custom ops are in no release. Raises ArtifactError where the file is broken,
-    ValueError where `runtime` is no release.
+    came after TensorFlow Lite's 2.20. Of custom ops only `CUSTOM` are in a release. Raises ArtifactError where the file
+    is broken, ValueError where `runtime` is no release.
     """
     there = parse_release(runtime)
     found = []
@@ -70,5 +70,9 @@ def _first() -> dict[tuple[str, int], str]:
     return {(op, version): at for op, *all_ in rows for version, at in enumerate(all_, 1) if at != "-"}
 
 
-FIRST = _first()
+CUSTOM = {("TFLite_Detection_PostProcess", 1): "1.12.0"}
+"""Custom ops that every interpreter registers, and a release that has them: the source of this one lay in
+tensorflow/contrib/lite/kernels, a folder that releases after 1.12 do not have."""
+
+FIRST = _first() | CUSTOM
 """An op and its version -> the first release that runs it."""

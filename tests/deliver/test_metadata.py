@@ -8,7 +8,8 @@ from deliver.flat import Table, root
 from PIL import Image
 
 from archspec.artifact import TensorInfo
-from archspec.deliver.metadata import Description, MetadataError, encode, normalization
+from archspec.deliver.metadata import OBJECTS, Description, MetadataError, encode, normalization
+from archspec.nms.tail import OUTPUTS
 from archspec.photo import InputContract, prepare
 
 SIZE = (2, 128, 3)
@@ -128,3 +129,16 @@ def test_the_reader_notices_what_is_absent() -> None:
         described(contract(), MAP).target(4)
     with pytest.raises(AssertionError):
         root(b"\0\0\0\0TFL3", b"M001")
+
+
+def test_boxes_are_described_and_labels_name_their_classes() -> None:
+    given = [TensorInfo(name, (1, 5), "float32", None, None) for name in OUTPUTS]
+    description = Description("net", "1", "A network.", contract(), ("cat", "dog"), objects=True)
+    outputs = graph(root(encode(description, TAKEN, given), b"M001")).tables(3)
+    assert [tensor.text(0) for tensor in outputs] == ["boxes", "classes", "scores", "count"]
+    assert [tensor.text(1) for tensor in outputs] == [
+        OBJECTS["boxes"], f"{OBJECTS['classes']} labels.txt names them.", OBJECTS["scores"], OBJECTS["count"],
+    ]  # fmt: skip
+    (file,) = outputs[1].tables(6)
+    assert (file.text(0), file.number(2, "b")) == ("labels.txt", 3), "TENSOR_VALUE_LABELS"
+    assert not any(tensor.place(6) for tensor in (outputs[0], *outputs[2:]))

@@ -8,6 +8,7 @@ from little import built, spec
 
 from archspec.detection.anchors import AnchorError, decode, encode, grid, heads_of
 from archspec.detection.boxes import match, overlaps, suppress
+from archspec.detection.found import found
 from archspec.graph import cut
 from archspec.recipe import Train
 from archspec.train.examples import Example
@@ -184,7 +185,7 @@ def said(task: Detection, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def test_what_should_be_said_is_found_and_scores_one() -> None:
     task = boxes_of()
     fed = task.truth(example([[2, 2, 14, 12], [16, 8, 30, 28]], [1, 0]))
-    boxes, scores, classes = task.boxes(said(task, fed))
+    boxes, scores, classes = found(task.heads, said(task, fed))
     assert sorted(classes.tolist()) == [0, 1]
     for box, label in zip(boxes * 32, classes, strict=True):
         assert box == pytest.approx([[16, 8, 30, 28], [2, 2, 14, 12]][label], abs=1e-3)

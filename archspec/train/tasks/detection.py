@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.detection.anchors import AnchorError, Heads, decode, encode, heads_of
-from archspec.detection.boxes import match, suppress
+from archspec.detection.anchors import AnchorError, Heads, encode, heads_of
+from archspec.detection.boxes import match
+from archspec.detection.found import found
 from archspec.graph import Graph
 from archspec.metrics.detection import Found, average_precision
 from archspec.recipe import Train
@@ -18,7 +19,6 @@ from archspec.train.examples import Example
 from archspec.train.tasks import Arrays, TaskError
 
 MOST = 256  # objects of a picture; COCO's have up to 93
-LEAST = 0.01  # score of a box that counts
 
 
 def make(train: Train, graph: Graph, labels: tuple[str, ...]) -> Detection:
@@ -79,19 +79,6 @@ class Detection:
     def _parts(self) -> tuple[tuple[tuple[str, ...], int], tuple[tuple[str, ...], int]]:
         return (self.heads.boxes, 4), (self.heads.scores, self.heads.classes)
 
-    def boxes(self, outputs: Arrays) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Boxes (n, 4) in shares of the sides, their scores and classes (n,), best first, of one example's outputs."""
-        offsets, logits = (np.concatenate([outputs[k].reshape(-1, n) for k in names]) for names, n in self._parts())
-        powers = np.exp(logits - logits.max(-1, keepdims=True))
-        scores, boxes = powers / powers.sum(-1, keepdims=True), decode(offsets, self.heads.anchors)
-        kept = np.zeros((0, 2), np.int64)
-        for label in range(1, self.heads.classes):
-            likely = np.flatnonzero(scores[:, label] >= LEAST)
-            likely = likely[suppress(boxes[likely], scores[likely, label])]
-            kept = np.concatenate([kept, np.stack([likely, np.full_like(likely, label)], 1)])
-        kept = kept[np.argsort(-scores[kept[:, 0], kept[:, 1]], kind="stable")]
-        return boxes[kept[:, 0]], scores[kept[:, 0], kept[:, 1]], kept[:, 1] - 1
-
     def meter(self, final: bool) -> BoxMeter:
         return BoxMeter(self)
 
@@ -100,7 +87,7 @@ class Detection:
         import cv2
 
         made, (height, width) = image.copy(), image.shape[:2]
-        boxes, scores, _ = self.boxes(outputs)
+        boxes, scores, _ = found(self.heads, outputs)
         objects = truth["objects"]
         for group, colour in ((objects[objects[:, 4] >= 0, :4], (40, 180, 60)), (boxes[scores >= 0.5], (220, 40, 40))):
             for top, left, bottom, right in np.rint(group * (height, width, height, width)).astype(int).tolist():
@@ -123,7 +110,7 @@ class BoxMeter:
 
     def add(self, outputs: Arrays, truth: Arrays) -> None:
         objects = truth["objects"][truth["objects"][:, 4] >= 0]
-        self.found.append(Found(*self.task.boxes(outputs), objects[:, :4], objects[:, 4].astype(np.int64)))
+        self.found.append(Found(*found(self.task.heads, outputs), objects[:, :4], objects[:, 4].astype(np.int64)))
 
     def result(self) -> dict[str, float]:
         over, half = average_precision(self.found)

@@ -1,0 +1,1 @@
+"""Non-maximum suppression inside of a file: ops behind the heads of an SSD, held to what they should say."""
