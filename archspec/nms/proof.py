@@ -18,7 +18,8 @@ from archspec.nms.tail import suppressing
 from archspec.spec import Nms
 
 ROUNDING = 1e-4
-"""Of scores, shares of a side and overlaps: exponentials in float32 here, by other code there. Measured: 1e-6."""
+"""Of scores, shares of a side and overlaps: exponentials in float32 here, by other code there. Measured on 20 photos by
+ssd_documents: 1.2e-7."""
 
 
 def suppressed(data: bytes, graph: Graph, nms: Nms, images: NDArray[np.float32]) -> bytes:

@@ -24,8 +24,12 @@ from archspec.tf.train_graph import lower_for_training
 from archspec.trained import trained
 from archspec.weights.ranges import ranges_in
 
-COARSE = {"concat": 0.98, "shuffle": 0.97}
-"""Where an input of a concatenation has a scale of its own: XNNPACK rounds the factor between two scales to 1/256."""
+COARSE = {"concat": 0.98, "shuffle": 0.97, "pools": 0.93}
+"""Where an input of a concatenation has a scale of its own: XNNPACK rounds the factor between two scales to 1/256. Of
+`pools` a maximum decides over all that is behind it: 0.953 to 0.984 were measured, by ever other images."""
+
+FEW = {"pools": 64}
+"""Images of networks that answer few values to each: 3 to each of 8 made chance decide."""
 
 AXES = {(3, 3, 4, 6): (3,), (3, 2, 4, 2): (2, 3), (4, 4, 5, 3): (2,), (7, 5): (1,)}
 
@@ -33,7 +37,7 @@ AXES = {(3, 3, 4, 6): (3,), (3, 2, 4, 2): (2, 3), (4, 4, 5, 3): (2,), (7, 5): (1
 @pytest.mark.parametrize("name", ROWS)
 def test_the_int8_file_answers_as_the_float_graph(name: str) -> None:
     graph = graph_of(ROWS[name])
-    fed = images(graph)
+    fed = images(graph, FEW.get(name, 8))
     model = trained_model(graph, fed)
     made = exported(graph, arrays(model, graph), ranges(model), fed)
     assert made.missing == ()
