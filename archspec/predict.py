@@ -174,8 +174,8 @@ class Built:
 
     @property
     def class_scores(self) -> tuple[TensorInfo, ...]:
-        """The outputs that score classes."""
-        return tuple(info for info in self.outputs if len(info.shape) == 2)
+        """The outputs that score classes: none where boxes come out, each with a class and a score of its own."""
+        return () if self.boxes else tuple(info for info in self.outputs if len(info.shape) == 2)
 
     @property
     def shapes(self) -> str:

@@ -250,6 +250,13 @@ def test_what_predict_cannot_do_with_objects(folder: Path, options: tuple[str, .
     assert not (folder / "p.png").exists()
 
 
+def test_boxes_are_no_class_scores(folder: Path) -> None:
+    files = [f"build/m/{abi}/model.tflite" for abi in ("x86_64", "arm64-v8a")]
+    ran = call("eval", *files, "--images", ".", folder=folder)
+    assert ran.code == 1
+    assert f"{files[0]}: no class scores among its outputs: boxes 1×5×4, classes 1×5, scores 1×5, count 1" in ran.err
+
+
 def test_verify_replays_boxes(folder: Path) -> None:
     text = spec(*ROWS, head=HEAD + "targets: {x86_64: {quantize: int8, nms: {most: 5}}}\n")
     (folder / "here.yaml").write_text(text.replace("model: m", "model: here"))
