@@ -87,8 +87,8 @@ def test_the_same_photo_gives_the_same_bytes(tflite: Path, tmp_path: Path, photo
         ("edges_float", {"page": "p"}, r"p: .*must end in \.png"),
         ("edges_float", {"page": "e.png"}, r"e\.png: two files of that name"),
         ("edges_float", {"corners": "o.png", "overlay": "o.png"}, r"o\.png: two files of that name"),
-        ("classes_float", {"corners": "c.json"}, r"c\.json: .*no picture and no document"),
-        ("classes_float", {"page": "p.png"}, r"p\.png: .*no picture and no document"),
+        ("classes_float", {"corners": "c.json"}, r"c\.json: .*gives class scores, so there is no document"),
+        ("classes_float", {"page": "p.png"}, r"p\.png: .*gives class scores, so there is no document"),
     ],
 )
 def test_what_cannot_be_written_is_refused(
