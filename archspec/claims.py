@@ -31,7 +31,10 @@ class Claim:
 
 
 def check(data: bytes, claim: Claim, outputs: Iterable[str]) -> None:
-    """Hold a file to its claim; `outputs` are the names it must serve. Raises ClaimError, ArtifactError."""
+    """Hold a file to its claim but for the release; `outputs` are the names it must serve.
+
+    Raises ClaimError, ArtifactError.
+    """
     artifact, asked = inspect_tflite(data), list(outputs)
     if sorted(info.name for info in artifact.outputs) != sorted(asked):
         raise ClaimError(f"outputs {', '.join(i.name for i in artifact.outputs)} instead of {', '.join(asked)}")

@@ -65,7 +65,7 @@ def _readme(delivery: Delivery, assets: Mapping[str, str]) -> str:
     outputs = inspect_tflite(next(iter(delivery.files.values()))).outputs
     objects = OBJECTS if [info.name for info in outputs] == list(OBJECTS) else {}
     answers = [f'  answers["{info.name}"]  // {_shape(info)} {objects.get(info.name, "")}'.rstrip() for info in outputs]
-    answers += _labelled(delivery, outputs)
+    answers += _labelled(delivery, outputs, bool(objects))
     return snippets.fill(
         README, delivery.model, files=("\n" + " " * 29).join(files), litert=LITERT, answers="\n".join(answers),
     )  # fmt: skip
@@ -75,12 +75,12 @@ def _shape(info: TensorInfo) -> str:
     return "×".join(str(n) for n in info.shape[1:]) or "1"
 
 
-def _labelled(delivery: Delivery, outputs: Sequence[TensorInfo]) -> list[str]:
+def _labelled(delivery: Delivery, outputs: Sequence[TensorInfo], objects: bool) -> list[str]:
     """Kotlin that names the likeliest class, or the classes of all objects; none without labels for them."""
     scores = [info.name for info in outputs if info.shape[1:] == (len(delivery.labels),)]
     if not delivery.labels:
         return []
-    if [info.name for info in outputs] == list(OBJECTS):
+    if objects:
         named = (
             f'answers.getValue("{CLASSES}").take(answers.getValue("{COUNT}")[0].toInt()).map {{ labels[it.toInt()] }}'
         )

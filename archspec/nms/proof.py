@@ -14,7 +14,7 @@ from archspec.detection.anchors import AnchorError, Heads, heads_of
 from archspec.detection.boxes import overlaps
 from archspec.detection.found import Objects, candidates
 from archspec.graph import Graph
-from archspec.nms.tail import suppressing
+from archspec.nms.tail import BOXES, CLASSES, COUNT, SCORES, suppressing
 from archspec.spec import Nms
 
 ROUNDING = 1e-4
@@ -43,8 +43,8 @@ def suppressed(data: bytes, graph: Graph, nms: Nms, images: NDArray[np.float32])
 
 def objects_of(said: Mapping[str, NDArray[Any]]) -> Objects:
     """What the outputs `tail.OUTPUTS` for one image name, without the zeros behind. Raises KeyError for others."""
-    count = round(float(said["count"].reshape(-1)[0]))
-    boxes, scores, classes = said["boxes"].reshape(-1, 4), said["scores"].reshape(-1), said["classes"].reshape(-1)
+    count = round(float(said[COUNT].reshape(-1)[0]))
+    boxes, scores, classes = said[BOXES].reshape(-1, 4), said[SCORES].reshape(-1), said[CLASSES].reshape(-1)
     return Objects(boxes[:count], scores[:count], np.rint(classes[:count]).astype(np.int64))
 
 
@@ -70,6 +70,7 @@ def disagreement(heads: Heads, outputs: Mapping[str, NDArray[Any]], given: Objec
 def _of_class(
     boxes: NDArray[Any], scores: NDArray[Any], stay: NDArray[Any], best: NDArray[Any], given: Objects, nms: Nms
 ) -> str | None:  # fmt: skip
+    """As `disagreement`, of one class: `stay` and `best` are its boxes and scores among those given."""
     far = np.abs(stay[:, None] - boxes[None]).max(-1) + np.abs(best[:, None] - scores[None])
     if len(stay) and far.min(1).max() > ROUNDING:
         return f"a box that no anchor gives, {far.min(1).max():.3g} off"

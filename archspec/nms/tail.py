@@ -14,17 +14,15 @@ import numpy as np
 
 from archspec.artifact import ArtifactError
 from archspec.detection.anchors import CENTRE_VARIANCE, SIZE_VARIANCE, Heads
+from archspec.quantize.versions import VERSIONS
 from archspec.spec import Nms
 from archspec.tflite.compact import packed
 from archspec.tflite.model import read_model
+from archspec.tflite.runtimes import DETECTION
 
-OP = "TFLite_Detection_PostProcess"
 BOXES, CLASSES, SCORES, COUNT = OUTPUTS = ("boxes", "classes", "scores", "count")
 """In the op's order: (1, most, 4) as top, left, bottom, right in shares of the input's sides, (1, most) from 0 without
 the background, (1, most) from the greatest down, and (1,) how many of them there are. The rest is 0."""
-
-DEQUANTIZE = {"INT8": 2, "UINT8": 1, "INT16": 3}
-"""The version of the op for a type (TensorFlow's op_version.cc)."""
 
 
 def suppressing(data: bytes, heads: Heads, nms: Nms) -> bytes:
@@ -32,10 +30,9 @@ def suppressing(data: bytes, heads: Heads, nms: Nms) -> bytes:
     model = read_model(data)
     tail, (signature,) = _Tail(model), model.signatureDefs
     ends = {end.name.decode(): end.tensorIndex for end in signature.outputs}
-    if sorted(ends) != sorted((*heads.boxes, *heads.scores)):
-        raise ArtifactError(
-            f"outputs {', '.join(ends)} instead of the heads {', '.join((*heads.boxes, *heads.scores))}"
-        )
+    wanted = *heads.boxes, *heads.scores
+    if sorted(ends) != sorted(wanted):
+        raise ArtifactError(f"outputs {', '.join(ends)} instead of the heads {', '.join(wanted)}")
     offsets = tail.joined("offsets", [ends[name] for name in heads.boxes], 4)
     logits = tail.joined("logits", [ends[name] for name in heads.scores], heads.classes)
     scores = tail.op("SOFTMAX", [logits], ["probabilities"], [(1, len(heads.anchors), heads.classes)], beta=1.0)
@@ -88,14 +85,13 @@ class _Tail:
     def joined(self, joint: str, maps: Sequence[int], values: int) -> int:
         """Maps (1, height, width, anchors · values) as one tensor of floats, (1, anchors, values)."""
         flat, count = [], 0
+        kinds = {number: kind for kind, number in vars(self.schema.TensorType).items() if kind[0] != "_"}
         for tensor in maps:
             old = self.graph.tensors[tensor]
             name, shape = old.name.decode(), tuple(int(n) for n in old.shape)
-            kinds = {number: kind for kind, number in vars(self.schema.TensorType).items() if kind[0] != "_"}
-            if kinds[old.type] != "FLOAT32":
-                (tensor,) = self.op(
-                    "DEQUANTIZE", [tensor], [f"{name}_float"], [shape], version=DEQUANTIZE[kinds[old.type]]
-                )
+            if (kind := kinds[old.type]) != "FLOAT32":
+                version = VERSIONS.get(kind, {}).get("DEQUANTIZE", 1)
+                (tensor,) = self.op("DEQUANTIZE", [tensor], [f"{name}_float"], [shape], version)
             anchors = int(np.prod(shape)) // values
             flat += self.reshaped(tensor, f"{name}_flat", (1, anchors, values))
             count += anchors
@@ -109,7 +105,7 @@ class _Tail:
 
     def custom(self, inputs: Sequence[int], options: bytes, most: int) -> list[int]:
         shapes = [(1, most, 4), (1, most), (1, most), (1,)]
-        made = self.op("CUSTOM", inputs, OUTPUTS, shapes, code=OP.encode())
+        made = self.op("CUSTOM", inputs, OUTPUTS, shapes, code=DETECTION.encode())
         self.graph.operators[-1].customOptions = list(options)
         return made
 

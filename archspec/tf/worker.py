@@ -152,13 +152,15 @@ def _build(job: BuildJob, tell: Tell) -> None:
         (folder / conversion.answers).write_bytes(golden.packed(first, level=0))
         data, how = serving.made(conversion)
         images, graph = serving.images(conversion)[:COMPARED], serving.served(conversion).graph
-        how |= facts(data, serving.claim(conversion), images, answers)
-        if conversion.nms:
-            data = suppressed(data, graph, conversion.nms, images)
+        claim, outputs = serving.claim(conversion), list(answers)
+        if conversion.nms:  # boxes are held to the heads, and the heads to the claim
+            how |= facts(data, claim, images, answers)
+            data, outputs = suppressed(data, graph, conversion.nms, images), list(OUTPUTS)
         data = described(data, graph, job.network.text, conversion.labels, conversion.nms is not None)
-        outputs = OUTPUTS if conversion.nms else list(answers)
+        if not conversion.nms:
+            how |= facts(data, claim, images, answers)
         (folder / conversion.key).write_bytes(data)
-        return {"facts": how | contents(data, serving.claim(conversion), outputs)}
+        return {"facts": how | contents(data, claim, outputs)}
 
     if job.keras and not _step(KERAS, tell, keras):
         return

@@ -70,7 +70,8 @@ def _first() -> dict[tuple[str, int], str]:
     return {(op, version): at for op, *all_ in rows for version, at in enumerate(all_, 1) if at != "-"}
 
 
-CUSTOM = {("TFLite_Detection_PostProcess", 1): "1.12.0"}
+DETECTION = "TFLite_Detection_PostProcess"
+CUSTOM = {(DETECTION, 1): "1.12.0"}
 """Custom ops that every interpreter registers, and a release that has them: the source of this one lay in
 tensorflow/contrib/lite/kernels, a folder that releases after 1.12 do not have."""
 

@@ -269,7 +269,6 @@ def test_verify_replays_boxes(folder: Path) -> None:
 
 
 def test_a_network_without_heads_has_no_boxes() -> None:
-    assert (ROOT / "specs" / "digits.yaml").exists()
     ran = call("build", ROOT / "specs" / "digits.yaml", "--set", "targets={x86_64: {nms: {}}}")
     assert ran.code == 1
     assert "`nms` needs the heads of an SSD: output `" in ran.err

@@ -7,6 +7,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -581,6 +582,10 @@ def test_documents_are_as_difficult_as_the_recipe_says(tmp_path: Path) -> None:
     assert any(example.truth["mask"].any() for example in usual.values())
     same = every(tmp_path, source="documents", count=8, shares=Shares(occluded=Settings().occluded))
     assert all(np.array_equal(same[name].image, usual[name].image) for name in usual)
+
+
+def test_every_share_of_the_generator_can_be_said() -> None:
+    assert [f.name for f in fields(Shares)] == [f.name for f in fields(Settings) if f.name != "aspects"]
 
 
 def test_amodal_edges_run_on_under_what_covers_them(tmp_path: Path) -> None:

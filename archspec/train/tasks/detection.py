@@ -62,7 +62,8 @@ class Detection:
         """Smooth L1 of the offsets and cross-entropy of the classes, over the number of anchors that stand for a box
         (equation 1 of the paper); of the others the `negatives` times as many with the greatest loss count.
         """
-        offsets, logits = (_joined(tf, outputs, names, n) for names, n in self._parts())
+        offsets = _joined(tf, outputs, self.heads.boxes, 4)
+        logits = _joined(tf, outputs, self.heads.scores, self.heads.classes)
         positive = tf.cast(truth["classes"] > 0, tf.float32)
         count = tf.reduce_sum(positive, 1)
         apart = tf.abs(offsets - truth["offsets"])
@@ -75,9 +76,6 @@ class Detection:
         last = tf.gather(mined, wanted - 1, axis=1, batch_dims=1)
         hard = tf.cast(each >= last[:, None], tf.float32) * (1 - positive)
         return tf.reduce_sum(smooth * positive + each * (positive + hard), 1) / tf.maximum(count, 1)
-
-    def _parts(self) -> tuple[tuple[tuple[str, ...], int], tuple[tuple[str, ...], int]]:
-        return (self.heads.boxes, 4), (self.heads.scores, self.heads.classes)
 
     def meter(self, final: bool) -> BoxMeter:
         return BoxMeter(self)
