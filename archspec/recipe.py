@@ -50,6 +50,7 @@ class Shares:
     shadowed: Share | None = None
     blurred: Share | None = None
     own: Share | None = None
+    rimmed: Share | None = None
 
 
 @dataclass(frozen=True)

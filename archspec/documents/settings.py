@@ -18,6 +18,8 @@ class Settings:
     `low_contrast`: nearly the colour of what it lies on; `curled`: not flat; `occluded`: a finger or an object over
     its border. Of all photos, `cluttered`: other things around; `shadowed`: a shadow falls on it; `blurred`: by
     motion, focus or a small sensor; `own`: with one of the given pictures, where such are given.
+    `rimmed`, of the photos with a document: a rim of something else belongs to it, as where it is laminated, lies on
+    a mount, or was cut out of another photo.
     `aspects`: width / height of the photos, one of which is drawn and stretched to the size asked for, as a network
     with `resize: stretch` sees them; empty for photos as they are.
     Raises ValueError for a share or an aspect out of bounds.
@@ -33,10 +35,11 @@ class Settings:
     blurred: float = 0.35
     own: float = 0.5
     aspects: tuple[float, ...] = PHONES
+    rimmed: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in fields(self)[:-1]:
-            if not 0 <= getattr(self, field.name) <= 1:
+        for field in fields(self):
+            if field.name != "aspects" and not 0 <= getattr(self, field.name) <= 1:
                 raise ValueError(f"{field.name} is a share of 0 to 1, not {getattr(self, field.name)}")
         for aspect in self.aspects:
             if not 0.25 <= aspect <= 4:

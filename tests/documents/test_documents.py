@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from archspec.documents import PLAIN, Pictures, Sample, Settings, jpeg, read_pictures, sample
+from archspec.documents.blank import Page
 from archspec.documents.pose import Pose, placed
+from archspec.documents.rim import WIDEST, rimmed
 from archspec.documents.sample import passed
 from archspec.documents.things import clutter
 from archspec.photo import PhotoError
@@ -70,7 +72,7 @@ def test_too_small_is_refused() -> None:
         sample(0, (31, 40))
 
 
-@pytest.mark.parametrize("wrong", [{"negatives": 1.5}, {"own": -0.1}, {"aspects": (9.0,)}])
+@pytest.mark.parametrize("wrong", [{"negatives": 1.5}, {"own": -0.1}, {"aspects": (9.0,)}, {"rimmed": 2.0}])
 def test_settings_out_of_bounds_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong)).rstrip("s")):
         Settings(**wrong)  # type: ignore[arg-type]
@@ -90,6 +92,30 @@ def test_corners_are_where_the_picture_changes() -> None:
     assert np.mean(np.array(sharper) > 0) > 0.7
     wrong = [border_contrast(one.image, one.corners * 0.9 + 9) for one in made if one.corners is not None]
     assert np.mean(np.array(wrong) > 0) < 0.4, "corners beside the document must not pass"
+
+
+def test_a_rim_changes_the_document_and_not_where_it_is() -> None:
+    plain, some, every = ([sample(s, SIZE, replace(FLAT, rimmed=share)) for s in range(16)] for share in (0, 0.5, 1))
+    for one, maybe, other in zip(plain, some, every, strict=True):
+        assert not same(one, other)
+        assert same(maybe, one) or same(maybe, other)
+        assert one.corners is not None
+        assert other.corners is not None
+        assert np.array_equal(one.corners, other.corners)
+    assert 3 <= sum(same(one, maybe) for one, maybe in zip(plain, some, strict=True)) <= 13
+
+
+def test_rims_lie_along_the_sides_of_a_page() -> None:
+    green, black = Page(np.full((300, 200, 3), (0, 255, 0), np.uint8), radius=0.1), np.zeros((90, 90, 3), np.uint8)
+    widest, sides = int(WIDEST * 300) + 1, []
+    for seed in range(40):
+        made = rimmed(np.random.default_rng(seed), green, Pictures(backgrounds=(black,)), 1.0)
+        assert (made.face.shape, made.radius) == (green.face.shape, 0)
+        rim = made.face[..., 1] < 128
+        assert not rim[widest:-widest, widest:-widest].any()
+        sides.append([part.any() for part in (rim[0, 20:-20], rim[-1, 20:-20], rim[20:-20, 0], rim[20:-20, -1])])
+    assert (np.mean(sides, axis=0) > 0.3).all()
+    assert (np.mean(sides, axis=0) < 0.8).all(), "some sides have none"
 
 
 @pytest.mark.parametrize("seed", range(10))
