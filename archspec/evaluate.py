@@ -24,6 +24,7 @@ from archspec.photo import InputContract, prepare, read_photo
 from archspec.predict import Built, PredictError, edge_probability, load, probabilities, run
 from archspec.scan import Found, find_quad, locate
 from archspec.spread import spread
+from archspec.turns import averaged, turned
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -82,23 +83,27 @@ class Agreement:
     differ: tuple[Disagreement, ...]
 
 
-def edges(files: Sequence[Path], pairs: Path, output: str | None = None) -> tuple[EdgeResult, ...]:
+def edges(
+    files: Sequence[Path], pairs: Path, output: str | None = None, tta: bool = False
+) -> tuple[EdgeResult, ...]:  # fmt: skip
     """The scores of artifacts, build/NAME/ABI/model.tflite, on the pairs of a CSV (see `read_pairs`).
 
-    `output` names the edge map of each, without it the first in the spec's order. Maps are thinned by `nms` first.
+    `output` names the edge map of each, without it the first in the spec's order. With `tta` a map is the mean of the
+    answers to a photo's quarter turns (`archspec.turns`). Maps are thinned by `nms` first.
     An annotation in which `find_quad` finds a quadrilateral is one of a document. Raises PredictError, PhotoError,
     PairError.
     """
     listed = read_pairs(pairs)
-    return _scored([load(file) for file in files], output, listed, _annotated)
+    return _scored([load(file) for file in files], output, tta, listed, _annotated)
 
 
 def documents(
-    files: Sequence[Path], seeds: range, given: Pictures = Pictures(), output: str | None = None  # noqa: B008  frozen
+    files: Sequence[Path], seeds: range, given: Pictures = Pictures(), output: str | None = None,  # noqa: B008  frozen
+    tta: bool = False,
 ) -> tuple[EdgeResult, ...]:  # fmt: skip
     """The scores of artifacts on generated photos, of the size of their input, as the seeds name them.
 
-    `given` are backgrounds of the user's own. Raises PredictError.
+    `given` are backgrounds of the user's own; `output` and `tta` as in `edges`. Raises PredictError.
     """
     built = [load(file) for file in files]
     sizes = [one.contract.size[:2] for one in built]
@@ -108,11 +113,11 @@ def documents(
             raise PredictError(f"{one.file} takes {a} pixels and {built[0].file} {b}: they cannot see the same photos")
         if min(size) < LEAST:
             raise PredictError(f"{one.file} takes {size[1]}×{size[0]} pixels: no photos so small are generated")
-    return _scored(built, output, seeds, partial(_generated, sizes[0], given))
+    return _scored(built, output, tta, seeds, partial(_generated, sizes[0], given))
 
 
 def _scored(
-    built: Sequence[Built], output: str | None, items: Sequence[Item], show: Callable[[Item], _Scene]
+    built: Sequence[Built], output: str | None, tta: bool, items: Sequence[Item], show: Callable[[Item], _Scene]
 ) -> tuple[EdgeResult, ...]:
     maps = [_edge_map(one, output) for one in built]
 
@@ -120,8 +125,9 @@ def _scored(
         scenes = [show(item) for item in batch]
         judged: list[list[Any]] = [[] for _ in batch]
         for one, info in zip(built, maps, strict=True):
-            answers = run(one, np.stack([prepare(scene.photo, one.contract) for scene in scenes]))[info.name]
-            for own, scene, logits in zip(judged, scenes, answers, strict=True):
+            pixels = np.stack([prepare(scene.photo, one.contract) for scene in scenes])
+            answers = run(one, turned(pixels) if tta else pixels)[info.name]
+            for own, scene, logits in zip(judged, scenes, averaged(answers) if tta else answers, strict=True):
                 own.append(_judged(scene, one.contract, edge_probability(logits[:, :, 0])))
         return judged
 

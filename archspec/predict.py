@@ -18,6 +18,7 @@ from archspec.objects import SeenObject, seen
 from archspec.objects import picture as objects_picture
 from archspec.photo import InputContract, PhotoError, prepare, read_photo, windows
 from archspec.scan.files import Document, ScanFiles, scan
+from archspec.turns import averaged, turned
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,7 +66,8 @@ class Prediction:
 
 
 def predict(
-    file: Path, image: Path, out: Path | None = None, labels: Path | None = None, files: ScanFiles = ScanFiles()  # noqa: B008
+    file: Path, image: Path, out: Path | None = None, labels: Path | None = None, files: ScanFiles = ScanFiles(),  # noqa: B008
+    tta: bool = False,
 ) -> Prediction:  # fmt: skip
     """Run `file`, build/NAME/ABI/model.tflite, on `image` as build/NAME/manifest.json says.
 
@@ -73,15 +75,19 @@ def predict(
     scores, is what it says.
 
     The picture of edges or objects, a PNG, goes to `out`, by default IMAGE.NAME.edges.png or IMAGE.NAME.objects.png in
-    the current folder; `files` are written of the document. `labels` names one class a line. Raises PredictError for
-    whatever cannot be read or understood, OSError if a file cannot be written; then none is.
+    the current folder; `files` are written of the document. `labels` names one class a line. With `tta` edges are the
+    mean of the answers to the photo's quarter turns (`archspec.turns`). Raises PredictError for whatever cannot be
+    read or understood, OSError if a file cannot be written; then none is.
     """
     built = load(file)
+    if tta and (built.boxes or not built.edge_maps):
+        raise PredictError(f"{file} gives no edge map, and only these are averaged over a photo's turns")
     try:
         photo = read_photo(image)
     except PhotoError as error:
         raise PredictError(str(error)) from error
-    answers = run(built, prepare(photo, built.contract)[None])
+    pixels = prepare(photo, built.contract)[None]
+    answers = run(built, turned(pixels) if tta else pixels)
     if built.boxes:
         _refuse_files(files, f"{file} gives objects")
         drawn = _picture(out or Path(f"{image.stem}.{built.name}.objects.png"))
@@ -91,7 +97,8 @@ def predict(
     if edges := built.edge_maps:
         _refuse(labels, f"{file} gives an edge map, which has no labels")
         picture = out or Path(f"{image.stem}.{built.name}.edges.png")
-        return _edges(built, photo, answers[edges[0].name][0, :, :, 0], picture, files)
+        maps = answers[edges[0].name]
+        return _edges(built, photo, (averaged(maps) if tta else maps)[0, :, :, 0], picture, files)
     if classes := built.class_scores:
         _refuse(out, f"{file} gives class scores, so there is no picture to write")
         _refuse_files(files, f"{file} gives class scores")

@@ -212,6 +212,7 @@ def test_eval_shows_agreement(tflite: Path, tmp_path: Path, colours: Path) -> No
             2,
             "--output names an edge map, and goes with --pairs and --documents",
         ),
+        (["F", "F", "--images", "D", "--tta"], 2, "--tta averages edge maps, and goes with --pairs and --documents"),
         (["F", "--pairs", "gone.csv"], 1, "gone.csv: No such file or directory"),
         (["F", "--pairs", "P"], 1, "no edge map of the input's size"),
         (["F", "F", "--images", "gone"], 1, "gone: No such file or directory"),

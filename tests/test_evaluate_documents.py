@@ -122,6 +122,24 @@ def test_good_far_and_blind_networks() -> None:
     assert told("fond")[::2] == (found, 1)
 
 
+def test_turns_are_averaged(stubs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is the same both ways stays; what does not turn with the photo does not."""
+    upright = vars(evaluate)["run"]
+
+    def run(built: Built, images: Floats) -> dict[str, Floats]:
+        half = len(images) // 2
+        assert half
+        whole = upright(built, images[:half])["fuse"]
+        upside_down = upright(built, np.rot90(images[half:], 2, (1, 2)))["fuse"]
+        return {"fuse": np.concatenate([whole, np.rot90(upside_down, 0 if built.file.name == "far" else 2, (1, 2))])}
+
+    plain = [documents([Path(name)], SEEDS)[0].score for name in ("good", "far")]
+    monkeypatch.setattr(evaluate, "run", run)
+    good, far = (documents([Path(name)], SEEDS, tta=True)[0].score for name in ("good", "far"))
+    assert good == plain[0]
+    assert far != plain[1]
+
+
 @pytest.mark.usefixtures("stubs")
 def test_seeds_name_photos(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = documents([Path("good")], SEEDS[:3]), documents([Path("good")], SEEDS[3:6])

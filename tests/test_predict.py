@@ -8,6 +8,7 @@ import pytest
 from layout import INPUT, TRAINED, lay_out
 from PIL import Image
 
+from archspec import predict as predictor
 from archspec.predict import (
     GAP,
     PANEL,
@@ -58,6 +59,20 @@ def test_the_first_output_of_the_spec_is_the_answer(tflite: Path, tmp_path: Path
             row = np.asarray(picture.convert("L"))[PANEL // 2]
         seen = [int(row[2 * GAP + width + width * k // 4]) for k in (1, 3)]
         assert (seen[0] < seen[1]) == brighter
+
+
+def test_turns_of_a_photo_are_averaged(
+    tflite: Path, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a network that takes the lower half of whatever it sees for edges nothing is left."""
+    file = lay_out(tmp_path, tflite / "edges_float.tflite")
+    downhill = np.broadcast_to(np.arange(-15.5, 16, dtype=np.float32)[:, None, None], (32, 48, 1))
+    monkeypatch.setattr(predictor, "run", lambda _, images: {"fuse": np.stack([downhill] * len(images))})
+    shares = [predict(file, photo, tmp_path / "out.png", tta=tta).edge_share for tta in (False, True)]
+    assert shares == [0.5, 0]
+    classes = lay_out(tmp_path, tflite / "classes_float.tflite")
+    with pytest.raises(PredictError, match=r"model\.tflite gives no edge map, and only these are averaged"):
+        predict(classes, photo, tta=True)
 
 
 def test_each_artifact_has_an_input_of_its_own(tflite: Path, tmp_path: Path, photo: Path) -> None:

@@ -44,6 +44,9 @@ FoldedOption = Annotated[
     bool, typer.Option("--folded", help="Fold batch norms into the layers before them, as .tflite files have it.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+TtaOption = Annotated[
+    bool, typer.Option("--tta", help="Edges averaged over the photo's quarter turns: better, four times the work.")
+]
 
 
 def load_blocks(modules: Sequence[str] | None) -> None:

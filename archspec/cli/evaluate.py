@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec.cli.app import app
-from archspec.cli.common import USAGE, JsonOption, fail, need
+from archspec.cli.common import USAGE, JsonOption, TtaOption, fail, need
 
 if TYPE_CHECKING:
     from archspec.evaluate import Agreement, EdgeResult
@@ -43,6 +43,7 @@ def eval_(
     output: Annotated[
         str | None, typer.Option("--output", metavar="ROW", help="Another edge map than the first.")
     ] = None,
+    tta: TtaOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score edge maps and the documents found by them, or say how often two classifiers agree."""
@@ -52,6 +53,8 @@ def eval_(
         fail(f"{len(files)} files: " + ("two are compared" if images else "one or two are scored"), USAGE)
     if images is not None and output is not None:
         fail("--output names an edge map, and goes with --pairs and --documents", USAGE)
+    if images is not None and tta:
+        fail("--tta averages edge maps, and goes with --pairs and --documents", USAGE)
     if documents is None and (seed is not None or backgrounds is not None):
         fail("--seed and --backgrounds are of generated photos, and go with --documents", USAGE)
     for file in files:
@@ -66,9 +69,9 @@ def eval_(
 
     try:
         if pairs is not None:
-            _show_edges(evaluate.edges(files, pairs, output), as_json)
+            _show_edges(evaluate.edges(files, pairs, output, tta), as_json)
         elif documents is not None:
-            _show_edges(_on_documents(files, documents, seed or 0, backgrounds, output), as_json)
+            _show_edges(_on_documents(files, documents, seed or 0, backgrounds, output, tta), as_json)
         elif images is not None:
             _show_agreement(files, evaluate.agreement((files[0], files[1]), images), as_json)
     except (CalibrationError, PairError, PhotoError, PredictError) as error:
@@ -76,7 +79,7 @@ def eval_(
 
 
 def _on_documents(
-    files: list[Path], count: int, first: int, backgrounds: Path | None, output: str | None
+    files: list[Path], count: int, first: int, backgrounds: Path | None, output: str | None, tta: bool
 ) -> tuple[EdgeResult, ...]:
     from archspec.documents import read_pictures
     from archspec.evaluate import documents
@@ -84,7 +87,7 @@ def _on_documents(
 
     if first + count > FIRST:
         fail(f"--seed {first} --documents {count}: networks are trained on the seeds from {FIRST:,} on", USAGE)
-    return documents(files, range(first, first + count), read_pictures(backgrounds, None), output)
+    return documents(files, range(first, first + count), read_pictures(backgrounds, None), output, tta)
 
 
 Value = Callable[["EdgeResult"], float | None]

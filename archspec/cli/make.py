@@ -16,6 +16,7 @@ from archspec.cli.common import (
     JsonOption,
     SetOption,
     Spec,
+    TtaOption,
     VariantOption,
     asked,
     checked,
@@ -85,6 +86,7 @@ def predict(
         Path | None, typer.Option("--overlay", metavar="PNG", help="The photo with edges and corners over it.")
     ] = None,
     page: Annotated[Path | None, typer.Option("--page", metavar="PNG", help="The document, laid flat.")] = None,
+    tta: TtaOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run an artifact on a photo: its edges and the document in them, objects, or the five likeliest classes."""
@@ -96,7 +98,7 @@ def predict(
     from archspec.scan.files import ScanFiles
 
     try:
-        prediction = run(file, image, out, labels, ScanFiles(corners, overlay, page))
+        prediction = run(file, image, out, labels, ScanFiles(corners, overlay, page), tta)
     except PredictError as error:
         fail(str(error))
     except OSError as error:
