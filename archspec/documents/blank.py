@@ -18,13 +18,15 @@ LEAST = 24  # pixels of its shorter
 @dataclass(frozen=True, slots=True)
 class Page:
     """A document seen flat: its picture, how round its corners are (the radius as a share of the shorter side), how
-    thick it is and how much it curls, as shares of the longer side, and how much it shines, 0 to 1."""
+    thick it is and how much it curls, as shares of the longer side, how much it shines, 0 to 1, and the chance that it
+    was cut out and pasted, as in pictures that were composed."""
 
     face: Face
     radius: float = 0.0
     thickness: float = 0.0
     curl: float = 0.02
     gloss: float = 0.0
+    pasted: float = 0.15
 
 
 def given(random: Random, picture: NDArray[np.uint8], longest: float) -> Page:

@@ -14,6 +14,7 @@ from archspec.scan.plane import homography
 
 WIDEST = 0.05  # of the longer side
 SIDES = 0.6  # the chance that a side has a rim
+PASTED = 0.5
 
 
 def rimmed(random: Random, page: Page, pictures: Pictures, own: float) -> Page:
@@ -27,7 +28,7 @@ def rimmed(random: Random, page: Page, pictures: Pictures, own: float) -> Page:
     laid = cv2.warpPerspective(page.face, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpPerspective(np.ones(size, np.float32), matrix, (width, height))[..., None]
     face = np.clip(below + (laid - below) * cover, 0, 255).astype(np.uint8)
-    return replace(page, face=face, radius=0.0, thickness=0.0)
+    return replace(page, face=face, radius=0.0, thickness=0.0, pasted=PASTED)
 
 
 def _inset(random: Random) -> Points:

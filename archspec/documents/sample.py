@@ -115,8 +115,8 @@ def _lay_sheet(random: Random, scene: Picture, made: Page, sheet: Pose, border: 
     mask = np.zeros(size, np.float32)
     inner = mask[top:bottom, left:right]
     inner[...] = sheet.coverage(across, down)
-    if random.random() < 0.15 and not hidden:
-        mask[...] = np.rint(mask)  # cut out and pasted, as in pictures that were composed
+    if random.random() < made.pasted and not hidden:
+        mask[...] = np.rint(mask)
     else:
         shadow(random, scene, mask, random.uniform(0.25 if hidden else 0.05, 0.6))
         _lay_pages(random, scene, made.thickness * max(size), border)
