@@ -14,6 +14,7 @@ from command import ROOT, call, environment
 
 from archspec.analysis import document, network
 from archspec.diagnostics import Source
+from archspec.documents import Settings, sample
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +159,24 @@ def test_what_is_fitted_tells_right_quadrilaterals_from_wrong_ones_and_none() ->
     assert int(np.argmax(np.abs(weights[:-1]))) == 1
     assert finder.shares([(one, weights) for one in seen], 0.5) == (90 / 91, 0, 0)
     assert finder.shares([(one, -weights) for one in seen], 0.0) == (0, 90 / 91, 1)
+
+
+@pytest.mark.parametrize("moved", [(0.0, 0.0), (0.4, -0.7)])
+def test_annotations_beside_the_edges_are_noticed(moved: tuple[float, float]) -> None:
+    """Generated documents, whose corners are known: moved, and drawn larger, which is no shift."""
+    path = ROOT / "benchmarks" / "annotations.py"
+    beside = SimpleNamespace(**runpy.run_path(str(path), run_name="benchmarks_annotations"))
+    calm = Settings(
+        negatives=0, partial=0, low_contrast=0, curled=0, occluded=0, cluttered=0, shadowed=0, blurred=0
+    )  # fmt: skip
+    seen = []
+    for seed in range(12):
+        made = sample(seed, (256, 256), calm)
+        assert made.corners is not None
+        middle = made.corners.mean(axis=0)
+        larger = middle + (made.corners - middle) * 1.004
+        seen += list(beside.sides(made.image, larger + np.array(moved)))
+    assert len(seen) > 30
+    found, left = beside.shift(seen)
+    np.testing.assert_allclose(found, -np.array(moved), atol=0.06)
+    assert left < 0.15
