@@ -151,12 +151,20 @@ def _judged(scene: _Scene, contract: InputContract, edges: Floats) -> tuple[Any,
     return counts, astuple(corners.claim(where, scene.corners, scene.photo.size))
 
 
-def _annotated(pair: Pair) -> _Scene:
+def annotated(pair: Pair) -> tuple[Image.Image, Floats | None]:
+    """A photo, and the corners in its pixels of the quadrilateral that its annotation shows, (4, 2), if it shows one.
+
+    Raises PhotoError, PairError.
+    """
     photo = read_photo(pair.image)
     share = min(1.0, LONGEST / max(photo.size))
     width, height = (max(1, round(n * share)) for n in photo.size)
     found = find_quad(truth_map(pair.annotation, (height, width), photo=photo.size).astype(np.float32))
-    own = found.corners * np.array(photo.size) / [width, height] if isinstance(found, Found) else None
+    return photo, found.corners * np.array(photo.size) / [width, height] if isinstance(found, Found) else None
+
+
+def _annotated(pair: Pair) -> _Scene:
+    photo, own = annotated(pair)
 
     def edges(contract: InputContract) -> Bits:
         return truth_map(pair.annotation, contract.size[:2], contract.resize, photo.size)

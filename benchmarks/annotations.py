@@ -10,17 +10,19 @@ changes most somewhere; where that is, over all sides of all photos, is one shif
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.optimize import least_squares
 
-from archspec.pairs import Pair, read_pairs, truth_map
-from archspec.photo import prepare, read_photo
+from archspec.evaluate import annotated
+from archspec.pairs import read_pairs
+from archspec.photo import prepare
 from archspec.predict import edge_probability, load, run
-from archspec.scan import Found, find_quad, locate
+from archspec.scan import Found, locate
 from archspec.scan.plane import corner_error
 
 Floats = NDArray[np.float64]
@@ -68,41 +70,29 @@ def shift(seen: Iterable[tuple[Floats, float]]) -> tuple[Floats, float]:
     return fit.x[:2], float(np.median(np.abs(known @ fit.x - places)))
 
 
-def annotated(pair: Pair) -> tuple[NDArray[np.uint8], Floats | None]:
-    """A photo, and the annotated quadrilateral in its pixels."""
-    photo = read_photo(pair.image)
-    found = find_quad(truth_map(pair.annotation, (photo.height, photo.width), photo=photo.size).astype(np.float32))
-    return np.asarray(photo), found.corners if isinstance(found, Found) else None
-
-
-def errors(file: Path, pairs: Iterable[Pair], moved: Floats) -> tuple[float, float]:
+def errors(file: Path, seen: Sequence[tuple[Image.Image, Floats]], moved: Floats) -> list[float]:
     """The median corner error of a built file, of the diagonal, against annotations as they are and moved."""
     built = load(file)
-    output, found = built.edge_maps[0].name, []
-    for pair in pairs:
-        photo, true = annotated(pair)
-        edges = edge_probability(run(built, prepare(read_photo(pair.image), built.contract)[None])[output][0, :, :, 0])
-        said = locate(photo, edges, built.contract.resize)
-        if true is not None:
-            diagonal = float(np.hypot(*photo.shape[:2]))
-            both = (
-                corner_error(said.corners, true + by) / diagonal for by in (0 * moved, moved) if isinstance(said, Found)
-            )
-            found.append(tuple(both) or (np.inf, np.inf))
-    as_is, as_moved = np.median(np.array(found), axis=0)
-    return float(as_is), float(as_moved)
+    output = built.edge_maps[0].name
+    found = np.full((len(seen), 2), np.inf)
+    for own, (photo, true) in zip(found, seen, strict=True):
+        edges = edge_probability(run(built, prepare(photo, built.contract)[None])[output][0, :, :, 0])
+        said = locate(np.asarray(photo), edges, built.contract.resize)
+        if isinstance(said, Found):
+            own[:] = [corner_error(said.corners, true + by) / np.hypot(*photo.size) for by in (0, moved)]
+    return [float(median) for median in np.median(found, axis=0)]
 
 
 def main() -> int:
-    pairs = read_pairs(Path(sys.argv[1]))
-    seen = [side for photo, true in map(annotated, pairs) if true is not None for side in sides(photo, true)]
-    moved, left = shift(seen)
-    print(
-        f"{len(seen)} sides: the photos' edges lie {moved[0]:+.2f} {moved[1]:+.2f} pixels from the annotations, x and y"
-    )
+    every = map(annotated, read_pairs(Path(sys.argv[1])))
+    seen = [(photo, true) for photo, true in every if true is not None]
+    beside = [side for photo, true in seen for side in sides(np.asarray(photo), true)]
+    moved, left = shift(beside)
+    x, y = moved
+    print(f"{len(beside)} sides: the photos' edges lie {x:+.2f} {y:+.2f} pixels from the annotations, x and y")
     print(f"half of the sides within {left:.2f} pixels of that")
     for file in sys.argv[2:]:
-        as_is, as_moved = errors(Path(file), pairs, moved)
+        as_is, as_moved = errors(Path(file), seen, moved)
         print(f"{file}: corner error {as_is:.3%}, against annotations moved by that {as_moved:.3%}")
     return 0
 

@@ -75,10 +75,9 @@ def test_they_hold_on_photos_that_they_were_not_trained_on(ours: Path, shared: C
     assert found["score"]["ods"] >= 0.9
 
 
+@pytest.mark.parametrize("ours", ["unet_edges"], indirect=True)
 def test_edges_are_better_than_those_of_a_network_that_was_trained_on_the_photos(
-    theirs: Path, shared: Callable[[str], Path], tmp_path: Path
+    ours: Path, theirs: Path, shared: Callable[[str], Path]
 ) -> None:
-    mine, other = scores(
-        built("unet_edges", shipped("unet_edges"), tmp_path), theirs, "--pairs", shared("hed/pairs.csv")
-    )
+    mine, other = scores(ours, theirs, "--pairs", shared("hed/pairs.csv"))
     assert mine["score"]["ods"] > other["score"]["ods"]
