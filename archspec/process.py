@@ -19,6 +19,8 @@ from archspec.jobs import Event, ImportJob, Job, RankJob, TrainJob, encode
 
 LOG_TAIL = 20_000  # bytes at the end of a worker's log that are looked through
 
+TUNABLES, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"  # a user's own tunables stand
+
 # The worker imports from the folders that this process does, in their order, and not from the current one besides.
 START = "import sys; sys.path[:] = sys.argv[1:]; from archspec.tf.worker import main; main()"
 
@@ -69,7 +71,7 @@ def worker(job: Job, settings: Mapping[str, str] | None = None) -> Iterator[Work
             process = subprocess.Popen(
                 [sys.executable, "-c", START, *map(os.path.abspath, sys.path)],
                 stdin=stdin, stdout=subprocess.PIPE, stderr=log,
-                env=_environment(folder, isinstance(job, TrainJob)) | dict(settings or {}),
+                env=environment(folder, isinstance(job, TrainJob)) | dict(settings or {}),
             )  # fmt: skip
             assert process.stdout is not None
             try:
@@ -111,15 +113,21 @@ def tail(log: int, start: int) -> str:
     return os.pread(log, size - start, start).decode(errors="replace")
 
 
-def _environment(folder: str, gpu: bool) -> dict[str, str]:
-    """This process's; TensorFlow and Keras as they come, and quiet. Without `gpu` on the CPU, where answers repeat."""
+def environment(folder: str, training: bool) -> dict[str, str]:
+    """This process's; TensorFlow and Keras as they come, and quiet; temporary files in `folder`.
+
+    But for `training` on the CPU, where answers repeat. Training goes through large maps again and again: in large
+    pages of memory, which have to be asked for, the processor finds them sooner (glibc's malloc; others ignore it).
+    """
     settings = {
         "KERAS_BACKEND": "tensorflow",
         "KERAS_HOME": folder,  # else Keras obeys the user's keras.json, or writes one
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TMPDIR": folder,  # what a killed process leaves behind goes with it
     }
-    if not gpu:
+    if training:
+        settings[TUNABLES] = os.environ.get(TUNABLES, HUGE_PAGES)
+    else:
         settings["CUDA_VISIBLE_DEVICES"] = "-1"
     return {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"} | settings
 

@@ -176,7 +176,8 @@ def in_turns(spec: Path) -> dict[str, list[float]]:
     kinds = ("ours", "memory", "fit")
     crew = [
         subprocess.Popen(
-            [sys.executable, __file__, kind, str(spec)], cwd=ROOT, text=True, env=quiet(),
+            [sys.executable, __file__, kind, str(spec)], cwd=ROOT, text=True,
+            env=quiet() if kind == "fit" else as_worker(spec.parent),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(spec.parent / kind).open("w"),
         )
         for kind in kinds
@@ -203,6 +204,13 @@ def in_turns(spec: Path) -> dict[str, list[float]]:
 def quiet() -> dict[str, str]:
     allowed = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return allowed | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
+
+
+def as_worker(folder: Path) -> dict[str, str]:
+    """What `archspec train` gives a process that trains."""
+    from archspec.process import environment
+
+    return environment(str(folder), training=True) | quiet()
 
 
 def first_step(command: list[str], sign: bytes) -> float:

@@ -171,6 +171,14 @@ def test_the_users_own_settings_of_keras_and_tensorflow_stay_out(monkeypatch: py
     assert not Path(environment["TMPDIR"]).exists(), "a folder of the worker's own, and gone with it"
 
 
+def test_training_asks_for_large_pages_unless_the_user_tunes_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    assert process.environment("x", training=True)["GLIBC_TUNABLES"] == "glibc.malloc.hugetlb=1"
+    assert "GLIBC_TUNABLES" not in process.environment("x", training=False)
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
+    assert process.environment("x", training=True)["GLIBC_TUNABLES"] == "glibc.malloc.arena_max=1"
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
