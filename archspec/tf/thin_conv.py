@@ -72,11 +72,10 @@ class ThinConv2DTranspose(keras.layers.Conv2DTranspose):  # type: ignore[misc]
         shape = (down.shape[1], across.shape[1], block * channels, stride * made)
         blocks = tf.reshape(inputs, (-1, height, width // block, block * channels))
         answer = tf.nn.conv2d(blocks, tf.reshape(wide, shape), 1, "SAME")
+        if self.bias is not None:  # before it is one channel, for which the bias's gradient takes long
+            answer = tf.nn.bias_add(answer, tf.tile(tf.convert_to_tensor(self.bias), [stride * made // self.filters]))
         rows = tf.transpose(tf.reshape(answer, (-1, width // block, stride, made)), (0, 2, 1, 3))
-        answer = tf.reshape(rows, (-1, height * stride, width * stride, self.filters))
-        if self.bias is not None:
-            answer = tf.nn.bias_add(answer, tf.convert_to_tensor(self.bias))
-        return self.activation(answer)
+        return self.activation(tf.reshape(rows, (-1, height * stride, width * stride, self.filters)))
 
     def _block(self) -> int:
         return max(1, ROW // int(self.strides[0]))
