@@ -51,6 +51,7 @@ class Shares:
     blurred: Share | None = None
     own: Share | None = None
     rimmed: Share | None = None
+    thick: Share | None = None
 
 
 @dataclass(frozen=True)

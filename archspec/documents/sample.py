@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from archspec.documents.things import clutter, occlude, shadow
 from archspec.scan.plane import clockwise
 
 LEAST = 32  # pixels of a photo's side
+THICK = (0.02, 0.07)  # least and most, as shares of the photo's longer side
 STEP = 0.25  # pixels between the points of a border that mark its pixels
 
 
@@ -53,15 +54,15 @@ def sample(
     if min(size) < LEAST:
         raise ValueError(f"a photo is at least {LEAST}×{LEAST} pixels, not {size[1]}×{size[0]}")
     random = np.random.default_rng(seed)
-    chance = {name: random.random() for name in Settings.__dataclass_fields__ if name != "rimmed"}
-    rims = np.random.default_rng((seed, 1))  # apart, so that a photo without a rim is the same whatever their share
+    chance = {name: random.random() for name in Settings.__dataclass_fields__ if name not in ("rimmed", "thick")}
+    kinds = np.random.default_rng((seed, 1))  # apart, so that a photo of neither kind is the same whatever their share
     scene = surface(random, size, pictures, settings.own)
     if chance["negatives"] < settings.negatives:
         if chance["cluttered"] < settings.cluttered:
             clutter(random, scene, papers=False)
         sheet, border, covered = None, None, None
     else:
-        sheet, border, covered = _document(random, rims, scene, settings, pictures, chance)
+        sheet, border, covered = _document(random, kinds, scene, settings, pictures, chance)
     lit(random, scene, chance["shadowed"] < settings.shadowed)
     image = photograph(random, scene, chance["blurred"] < settings.blurred)
     if sheet is None or border is None or covered is None:
@@ -71,14 +72,16 @@ def sample(
 
 
 def _document(
-    random: Random, rims: Random, scene: Picture, settings: Settings, pictures: Pictures, chance: dict[str, float]
+    random: Random, kinds: Random, scene: Picture, settings: Settings, pictures: Pictures, chance: dict[str, float]
 ) -> tuple[Pose, Points, Field]:
     """Draw a document and what lies around, below and above it; gives where it is, its border, what covers it."""
     size = (scene.shape[0], scene.shape[1])
     aspect = float(random.choice(settings.aspects)) if settings.aspects else size[1] / size[0]
     made = page(random, random.uniform(0.7, 1.1) * max(size), pictures, settings.own)
-    if rims.random() < settings.rimmed:
-        made = rimmed(rims, made, pictures, settings.own)
+    if kinds.random() < settings.rimmed:
+        made = rimmed(kinds, made, pictures, settings.own)
+    elif kinds.random() < settings.thick:
+        made = replace(made, thickness=kinds.uniform(*THICK))
     sides = np.array(made.face.shape[1::-1]) / max(made.face.shape)
     corners = pose(random, sides, size, aspect, chance["partial"] < settings.partial)
     curl = made.curl * random.uniform(0.2, 1) if chance["curled"] < settings.curled else 0.0

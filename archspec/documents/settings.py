@@ -19,7 +19,8 @@ class Settings:
     its border. Of all photos, `cluttered`: other things around; `shadowed`: a shadow falls on it; `blurred`: by
     motion, focus or a small sensor; `own`: with one of the given pictures, where such are given.
     `rimmed`, of the photos with a document: a rim of something else belongs to it, as where it is laminated, lies on
-    a mount, or was cut out of another photo.
+    a mount, or was cut out of another photo. `thick`, of the others of these: a book or a pile, whatever is on top of
+    it; some covers are books besides.
     `aspects`: width / height of the photos, one of which is drawn and stretched to the size asked for, as a network
     with `resize: stretch` sees them; empty for photos as they are.
     Raises ValueError for a share or an aspect out of bounds.
@@ -36,6 +37,7 @@ class Settings:
     own: float = 0.5
     aspects: tuple[float, ...] = PHONES
     rimmed: float = 0.0
+    thick: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

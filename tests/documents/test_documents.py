@@ -72,7 +72,9 @@ def test_too_small_is_refused() -> None:
         sample(0, (31, 40))
 
 
-@pytest.mark.parametrize("wrong", [{"negatives": 1.5}, {"own": -0.1}, {"aspects": (9.0,)}, {"rimmed": 2.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"negatives": 1.5}, {"own": -0.1}, {"aspects": (9.0,)}, {"rimmed": 2.0}, {"thick": 2.0}]
+)
 def test_settings_out_of_bounds_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong)).rstrip("s")):
         Settings(**wrong)  # type: ignore[arg-type]
@@ -103,6 +105,22 @@ def test_a_rim_changes_the_document_and_not_where_it_is() -> None:
         assert other.corners is not None
         assert np.array_equal(one.corners, other.corners)
     assert 3 <= sum(same(one, maybe) for one, maybe in zip(plain, some, strict=True)) <= 13
+
+
+def test_pages_show_below_a_thick_document_and_its_border_stays() -> None:
+    bare = replace(FLAT, low_contrast=0, cluttered=0, shadowed=0, blurred=0)
+    changed = []
+    for seed in range(24):
+        plain, thick = (sample(seed, SIZE, replace(bare, thick=share)) for share in (0, 1))
+        assert plain.corners is not None
+        assert thick.corners is not None
+        assert np.array_equal(plain.corners, thick.corners)
+        assert np.array_equal(plain.mask, thick.mask)
+        changed.append(not same(plain, thick))
+    assert np.mean(changed) > 0.7, "pasted ones have no thickness"
+    for seed in range(4):
+        rimmed_one, both = (sample(seed, SIZE, replace(bare, rimmed=1, thick=share)) for share in (0, 1))
+        assert same(rimmed_one, both), "what has a rim lies flat"
 
 
 def test_rims_lie_along_the_sides_of_a_page() -> None:
