@@ -210,7 +210,7 @@ def as_worker(folder: Path) -> dict[str, str]:
     """What `archspec train` gives a process that trains."""
     from archspec.process import environment
 
-    return environment(str(folder), training=True) | quiet()
+    return environment(str(folder), training=True) | {"PYTHONPATH": str(ROOT)}
 
 
 def first_step(command: list[str], sign: bytes) -> float:

@@ -60,6 +60,7 @@ def optimizer_of(train: Train) -> Any:
         return keras.optimizers.RMSprop(
             rate, rho=float(train.decay), momentum=float(train.momentum or 0), epsilon=epsilon
         )
+    # Keras's own names, by which states of runs are read
     if train.optimizer == "adam":
         return FusedAdam(rate, epsilon=epsilon, name="adam")
     return FusedAdamW(rate, weight_decay=float(train.weight_decay), epsilon=epsilon, name="adam_w")
