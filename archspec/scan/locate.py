@@ -15,7 +15,6 @@ Pixels = NDArray[np.uint8]
 
 LONGEST = 1024  # pixels of the photo's longer side in which corners are refined
 NEAR = 1.5  # pixels of the edge map from a side, within which the photo's own edge is looked for
-CLEARER = 1.1  # how much stronger the photo's edges must be along the refined sides
 PICTURE = 1280  # pixels of an overlay's longer side
 EDGE, SIDE, CORNER = (255, 64, 32), (0, 200, 83), (41, 98, 255)  # colours
 
@@ -24,7 +23,7 @@ def locate(photo: Pixels, edges: NDArray[np.floating], resize: str) -> Found | N
     """The document in a photo, RGB of (height, width, 3), by its map of edge probabilities of any size.
 
     `resize` is the input contract's: how the photo was brought to the map's size. Corners are in the photo's pixels,
-    refined by its own edges where these are clear. Raises ValueError for a map that is none.
+    refined by its own edges where these are the stronger there. Raises ValueError for a map that is none.
     """
     found = find_quad(edges)
     if isinstance(found, NotFound):
@@ -43,7 +42,7 @@ def _mapping(photo: Pixels, edges: NDArray[np.floating], resize: str) -> tuple[F
 
 
 def _by_photo(photo: Pixels, corners: Floats, near: float) -> Floats:
-    """The corners refined by the photo's gradient within `near` pixels of the sides, if that is the clearer edge."""
+    """The corners refined by the photo's gradient within `near` pixels of the sides, if it is stronger there."""
     import cv2
 
     share = min(1.0, LONGEST / max(photo.shape[:2]))
@@ -57,7 +56,7 @@ def _by_photo(photo: Pixels, corners: Floats, near: float) -> Floats:
     strength = np.minimum(strength / max(1e-6, float(np.percentile(strength, 99))), 1).astype(np.float32)
     start = corners * scale
     refined = refine(start, strength, near * share)
-    return refined / scale if _along(refined, strength) > CLEARER * _along(start, strength) else corners
+    return refined / scale if _along(refined, strength) > _along(start, strength) else corners
 
 
 def _along(corners: Floats, strength: NDArray[np.float32]) -> float:

@@ -340,3 +340,15 @@ def test_the_photo_refines_what_the_map_blurs() -> None:
     assert isinstance(found, Found)
     assert corner_error(rough.corners * 4, wanted) > 3
     assert corner_error(found.corners, wanted) < 1.5
+
+
+def test_the_photo_refines_by_less_than_half_a_pixel() -> None:
+    """A map as fine as its photo, beside whose edges it lies by less than the photo's own blur."""
+    fine = np.full((2048, 2048, 3), 80, np.uint8)
+    cv2.fillPoly(fine, [np.rint(QUAD * 8 - 0.5).astype(np.int32)], (230, 230, 230))
+    picture = np.asarray(cv2.resize(fine, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
+    edges = drawn(QUAD + np.array([0.35, -0.35]), blur=1.5)
+    rough, found = find_quad(edges), locate(picture, edges, "stretch")
+    assert isinstance(rough, Found)
+    assert isinstance(found, Found)
+    assert corner_error(found.corners, QUAD) < 0.5 * corner_error(rough.corners, QUAD)
