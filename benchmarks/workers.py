@@ -19,8 +19,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "mobilenet_v2_hed.yaml"
-BATCH, EVERY, TIMES = 16, 20, 3  # images a step, steps between two measurements, spans that are timed
-# fewer steps would weigh the measurements, which take the first worker's time alone
+# images a step; steps between two measurements, which take the first worker's time alone; spans that are timed
+BATCH, EVERY, TIMES = 16, 20, 3
 
 
 def spec(folder: Path) -> Path:

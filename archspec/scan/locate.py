@@ -23,7 +23,7 @@ def locate(photo: Pixels, edges: NDArray[np.floating], resize: str) -> Found | N
     """The document in a photo, RGB of (height, width, 3), by its map of edge probabilities of any size.
 
     `resize` is the input contract's: how the photo was brought to the map's size. Corners are in the photo's pixels,
-    refined by its own edges where these are the stronger there. Raises ValueError for a map that is none.
+    refined by its own edges if these are stronger along the refined sides. Raises ValueError for a map that is none.
     """
     found = find_quad(edges)
     if isinstance(found, NotFound):
@@ -42,7 +42,7 @@ def _mapping(photo: Pixels, edges: NDArray[np.floating], resize: str) -> tuple[F
 
 
 def _by_photo(photo: Pixels, corners: Floats, near: float) -> Floats:
-    """The corners refined by the photo's gradient within `near` pixels of the sides, if it is stronger there."""
+    """The corners refined by the photo's gradient within `near` pixels of the sides, if that is stronger along them."""
     import cv2
 
     share = min(1.0, LONGEST / max(photo.shape[:2]))

@@ -328,18 +328,22 @@ def test_corners_in_the_photo(resize: str, photo: tuple[int, int]) -> None:
     assert (overlay(picture, None, np.zeros((256, 256)), resize) == 90).all()
 
 
+def in_map_and_photo(picture: NDArray[np.uint8], edges: Map) -> tuple[Floats, Floats]:
+    """The corners by a map alone, in its pixels, and as the photo refines them."""
+    rough, found = find_quad(edges), locate(picture, edges, "stretch")
+    assert isinstance(rough, Found)
+    assert isinstance(found, Found)
+    return rough.corners, found.corners
+
+
 def test_the_photo_refines_what_the_map_blurs() -> None:
     """A white sheet on grey, four times as fine as its map, which is a pixel off."""
     wanted = QUAD * 4
     picture = np.full((1024, 1024, 3), 80, np.uint8)
     cv2.fillPoly(picture, [np.rint((wanted - 0.5) * 16).astype(np.int32)], (230, 230, 230), cv2.LINE_AA, 4)
-    edges = drawn(QUAD + np.array([0.9, -0.6]), blur=1.5)
-    rough = find_quad(edges)
-    found = locate(picture, edges, "stretch")
-    assert isinstance(rough, Found)
-    assert isinstance(found, Found)
-    assert corner_error(rough.corners * 4, wanted) > 3
-    assert corner_error(found.corners, wanted) < 1.5
+    rough, found = in_map_and_photo(picture, drawn(QUAD + np.array([0.9, -0.6]), blur=1.5))
+    assert corner_error(rough * 4, wanted) > 3
+    assert corner_error(found, wanted) < 1.5
 
 
 def test_the_photo_refines_by_less_than_half_a_pixel() -> None:
@@ -347,8 +351,5 @@ def test_the_photo_refines_by_less_than_half_a_pixel() -> None:
     fine = np.full((2048, 2048, 3), 80, np.uint8)
     cv2.fillPoly(fine, [np.rint(QUAD * 8 - 0.5).astype(np.int32)], (230, 230, 230))
     picture = np.asarray(cv2.resize(fine, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
-    edges = drawn(QUAD + np.array([0.35, -0.35]), blur=1.5)
-    rough, found = find_quad(edges), locate(picture, edges, "stretch")
-    assert isinstance(rough, Found)
-    assert isinstance(found, Found)
-    assert corner_error(found.corners, QUAD) < 0.5 * corner_error(rough.corners, QUAD)
+    rough, found = in_map_and_photo(picture, drawn(QUAD + np.array([0.35, -0.35]), blur=1.5))
+    assert corner_error(found, QUAD) < 0.5 * corner_error(rough, QUAD)
