@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 LARGEST_SIZE = 65_536  # channels, units, pixels of a side
 MOST_REPEATS = 1_000
+MOST_PHOTOS = 9_000_000  # generated for one seed
 NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
 Json = Mapping[str, Any]
@@ -144,6 +145,8 @@ From = Annotated[
 ]
 Repeat = Annotated[int, Kind(f"a whole number from 1 to {MOST_REPEATS}", _integer(1, MOST_REPEATS))]
 Count = Annotated[int, Kind("a whole number from 0", _integer(0, 10**18))]
+Photos = Annotated[int, Kind(f"a whole number from 1 to {MOST_PHOTOS}", _integer(1, MOST_PHOTOS))]
+Steps = Annotated[int, Kind("a whole number from 1", _integer(1, 10**18))]
 Version = Annotated[Literal[1], Kind("the version of the language, 1", {"type": "integer", "const": 1})]
 Multiplier = Annotated[float, Kind("a multiplier above 0, at most 16", _number(exclusiveMinimum=0, maximum=16))]
 OutputStride = Annotated[

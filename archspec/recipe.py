@@ -13,10 +13,12 @@ from archspec.kinds import (
     Numbers,
     PathName,
     Penalty,
+    Photos,
     Positive,
     RowNames,
     Share,
     Small,
+    Steps,
     Units,
     choice,
 )
@@ -70,7 +72,7 @@ class Data:
     path: PathName | None = None
     validation: PathName | None = None
     holdout: Share = 0.1
-    count: Units = 4000
+    count: Photos = 4000
     backgrounds: PathName | None = None
     papers: PathName | None = None
     shares: Shares = Shares()
@@ -128,7 +130,7 @@ class Schedule:
 
     kind: Annotated[str, choice(*SCHEDULES)] = "constant"
     factor: Small = 0.1
-    every: Units | None = None
+    every: Steps | None = None
     every_epochs: Positive | None = None
     staircase: Flag = False
     boundaries: Numbers = ()
@@ -163,7 +165,7 @@ class Train:
     epsilon: Positive | None = None
     weight_decay: Penalty = 0.0
     batch: Units = 32
-    epochs: Units | None = None
+    epochs: Steps | None = None
     steps: Count | None = None
     seed: Count = 0
     l2: Penalty = 0.0
@@ -173,8 +175,8 @@ class Train:
     fresh: RowNames = ()
     learning_rates: Factors = ()
     quantize_after: Count | None = None
-    evaluate_every: Units | None = None
-    save_every: Units = 500
-    picture_every: Units | None = None
+    evaluate_every: Steps | None = None
+    save_every: Steps = 500
+    picture_every: Steps | None = None
     precision: Annotated[str, choice("float32", "bfloat16")] = "float32"
     jit: Flag = False

@@ -37,6 +37,17 @@ def test_all_that_a_recipe_can_say_is_read() -> None:
     )  # fmt: skip
 
 
+def test_a_run_may_be_long() -> None:
+    said = (
+        "task: edges, data: {count: 9000000}, schedule: {kind: exponential, every: 100000}, epochs: 100000, "
+        "evaluate_every: 100000, save_every: 100000, picture_every: 100000"
+    )
+    train = built(spec(*ROWS[:2], "Logits: {depth: 1}", head=f"train: {{{said}}}\n")).graph.head.train
+    assert train is not None
+    assert (train.data.count, train.schedule.every, train.epochs) == (9_000_000, 100_000, 100_000)
+    assert (train.evaluate_every, train.save_every, train.picture_every) == (100_000, 100_000, 100_000)
+
+
 @pytest.mark.parametrize(
     ("train", "code", "place", "message"),
     [
@@ -52,6 +63,8 @@ def test_all_that_a_recipe_can_say_is_read() -> None:
         ("task: edges, data: {validation: v}", "conflicting-keys", "v", "under `source: documents`"),
         ("task: classification, data: {name: n}", "conflicting-keys", "n", "under `source: digits`"),
         ("task: edges, loss: {label_smoothing: 0.1}", "conflicting-keys", "0.1", "under `task: edges`"),
+        ("task: edges, data: {count: 9000001}", "out-of-range", "9000001", "a whole number from 1 to 9000000"),
+        ("task: edges, evaluate_every: 0", "out-of-range", "0", "a whole number from 1"),
         ("task: edges, loss: {ignore: 3}", "conflicting-keys", "3", "under `task: edges`"),
         ("task: classification, loss: {balance: logits}", "conflicting-keys", "logits", "under `task: classification`"),
         ("task: edges, loss: {balance: no}", "unknown-value", "no", "one of `weights`, `logits`"),

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.documents import Pictures, Settings, sample
+from archspec.kinds import MOST_PHOTOS
 from archspec.metrics.thinning import thin
 from archspec.train.examples import Example, ExampleError
 from archspec.train.sources import Asked
 from archspec.train.sources.pictures import ENDINGS, pictures_in, read_picture
 
 FIRST = 1_000_000  # seeds below are left to test sets
-PER_SEED = 10_000_000
+PER_SEED = FIRST + MOST_PHOTOS
 LONGEST = 1024  # pixels of the longer side that a picture is kept at
 
 
