@@ -62,13 +62,26 @@ def _readme(delivery: Delivery, assets: Mapping[str, str]) -> str:
     for abi, path in assets.items():
         served.setdefault(path.rpartition("/")[2], []).append(abi)
     files = [f"{file} for {_and(abis)}" for file, abis in served.items()] + ([LABELS] if delivery.labels else [])
-    outputs = inspect_tflite(next(iter(delivery.files.values()))).outputs
+    return snippets.fill(
+        README, delivery.model, files=("\n" + " " * 29).join(files), litert=LITERT,
+        answers="\n".join(_answers(delivery)),
+    )  # fmt: skip
+
+
+def _answers(delivery: Delivery) -> list[str]:
+    """Kotlin that names what the network answers; where ABIs differ in it, after a comment for which of them."""
+    given: dict[tuple[str, ...], list[str]] = {}
+    for abi, data in delivery.files.items():
+        given.setdefault(tuple(_named(delivery, inspect_tflite(data).outputs)), []).append(abi)
+    if len(given) == 1:
+        return list(*given)
+    return [line for lines, abis in given.items() for line in (f"  // on {_and(abis)}", *lines)]
+
+
+def _named(delivery: Delivery, outputs: Sequence[TensorInfo]) -> list[str]:
     objects = OBJECTS if [info.name for info in outputs] == list(OBJECTS) else {}
     answers = [f'  answers["{info.name}"]  // {_shape(info)} {objects.get(info.name, "")}'.rstrip() for info in outputs]
-    answers += _labelled(delivery, outputs, bool(objects))
-    return snippets.fill(
-        README, delivery.model, files=("\n" + " " * 29).join(files), litert=LITERT, answers="\n".join(answers),
-    )  # fmt: skip
+    return answers + _labelled(delivery, outputs, bool(objects))
 
 
 def _shape(info: TensorInfo) -> str:

@@ -55,6 +55,15 @@ def test_the_readme_tells_how_to_use_it(delivery: Delivery) -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
+def test_the_readme_tells_the_answers_of_abis_that_differ(delivery: Delivery, tflite: Path) -> None:
+    other = {**delivery.files, "x86_64": (tflite / "branches_float.tflite").read_bytes()}
+    text = str(layout(Delivery("shades", other, delivery.inputs, LABELS))["README.txt"])
+    told = text.split("  // on arm64-v8a and armeabi-v7a\n")[1].split("  network.close()")[0]
+    first, second = told.split("  // on x86_64\n")
+    assert first.startswith('  answers["logits"]  // 4\n  val labels = ')
+    assert sorted(second.splitlines()) == ['  answers["c1_side"]  // 32×48×4', '  answers["lines"]  // 32×48×1']
+
+
 def test_without_labels_there_is_no_word_of_them(delivery: Delivery) -> None:
     files = layout(Delivery("shades", delivery.files, delivery.inputs))
     assert not [path for path in files if "labels" in path]
