@@ -37,7 +37,8 @@ def _check(graph: Graph, abi: str, node: Map, rows: list[str]) -> Iterator[Diagn
         message = f"a file of scheme `{scheme}` has no `{target.border}` inputs and outputs"
         help = f"it can have {', or '.join(BORDERS[scheme])}"
         yield Diagnostic("conflicting-keys", message, border.span, others=others, help=help)
-    if target.nms and (problem := _no_boxes(graph, target)):
+    known = all(name in rows for name in target.outputs)  # others are told of below
+    if target.nms and known and (problem := _no_boxes(graph, target)):
         help = "name the `SSDHead` rows in `outputs`, those of boxes first, or drop `nms`"
         nms = node.get("nms")
         assert nms is not None
@@ -55,9 +56,8 @@ def _no_boxes(graph: Graph, target: Target) -> str | None:
     """Why a target serves no boxes; None where it does."""
     from archspec.detection.anchors import AnchorError, heads_of  # NumPy, which other specs need not wait for
 
-    known = {row.name for row in graph.rows}
     try:
-        heads_of(cut(graph, tuple(name for name in target.outputs if name in known)) if target.outputs else graph)
+        heads_of(cut(graph, target.outputs) if target.outputs else graph)
     except AnchorError as error:
         return str(error)
     return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from reference import find_shared
 
 # a run that decides over a change draws the same examples each time; others look for new ones
 settings.register_profile("same", derandomize=True)
@@ -20,23 +21,6 @@ if os.environ.get("CI"):
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def find_shared(path: str) -> Path:
-    """The file or folder `path` of the reference data, which is not part of this repository.
-
-    It lies below ARCHSPEC_SHARED (relative to the repository, default `../shared`). Where it is missing the
-    test is skipped, or fails if ARCHSPEC_REQUIRE_SHARED is set.
-    """
-    found = (ROOT / os.environ.get("ARCHSPEC_SHARED", "../shared") / path).resolve()
-    if os.access(found, os.R_OK):
-        return found
-    reason = f"cannot read {found}: set ARCHSPEC_SHARED to the folder of reference data"
-    if os.environ.get("ARCHSPEC_REQUIRE_SHARED"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, find_shared
+from reference import ROOT, find_shared
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def test_missing_file_fails_where_required(folder: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("options", "count"), [([], 2000), (["--mutants", "7"], 7)])
 def test_mutants_option(tmp_path: Path, options: list[str], count: int) -> None:
-    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    for name in ("conftest.py", "reference.py"):
+        (tmp_path / name).write_text((ROOT / "tests" / name).read_text())
     (tmp_path / "test_it.py").write_text(f"def test_it(mutants): assert mutants == {count}\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path), *options]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)

@@ -52,6 +52,7 @@ def test_suppression_of_boxes_is_read_and_held_against_the_outputs() -> None:
     for ask, outputs, code, message in (
         ("{nms: {}}", "[s, b]", "conflicting-keys", "`nms` needs the heads of an SSD: an SSD gives maps of boxes"),
         ("{nms: {}, outputs: [b]}", "[b, s]", "conflicting-keys", "`nms` needs the heads of an SSD: "),
+        ("{nms: {}, outputs: [b, t]}", "[b, s]", "unknown-row", "no row has the name `t`"),
         ("{nms: {overlap: 0}}", "[b, s]", "out-of-range", "`overlap` must be a number above 0, at most 1, not `0`"),
         ("{nms: {iou: 0.5}}", "[b, s]", "unknown-key", "no key `iou` in `nms`"),
         ("{nms: 100}", "[b, s]", "wrong-type", "`nms` must be a mapping"),

@@ -1,0 +1,23 @@
+"""Where this repository is, and the reference data that is not part of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def find_shared(path: str) -> Path:
+    """The file or folder `path` of the reference data, which is not part of this repository.
+
+    It lies below ARCHSPEC_SHARED (relative to the repository, default `../shared`). Where it is missing the
+    test is skipped, or fails if ARCHSPEC_REQUIRE_SHARED is set.
+    """
+    found = (ROOT / os.environ.get("ARCHSPEC_SHARED", "../shared") / path).resolve()
+    if os.access(found, os.R_OK):
+        return found
+    reason = f"cannot read {found}: set ARCHSPEC_SHARED to the folder of reference data"
+    if os.environ.get("ARCHSPEC_REQUIRE_SHARED"):
+        pytest.fail(reason)
+    pytest.skip(reason)
