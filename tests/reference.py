@@ -1,11 +1,9 @@
-"""Where this repository is, and the reference data that is not part of it."""
+"""The reference data that is not part of this repository."""
 
 import os
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def find_shared(path: str) -> Path:
@@ -14,7 +12,7 @@ def find_shared(path: str) -> Path:
     It lies below ARCHSPEC_SHARED (relative to the repository, default `../shared`). Where it is missing the
     test is skipped, or fails if ARCHSPEC_REQUIRE_SHARED is set.
     """
-    found = (ROOT / os.environ.get("ARCHSPEC_SHARED", "../shared") / path).resolve()
+    found = (Path(__file__).parent.parent / os.environ.get("ARCHSPEC_SHARED", "../shared") / path).resolve()
     if os.access(found, os.R_OK):
         return found
     reason = f"cannot read {found}: set ARCHSPEC_SHARED to the folder of reference data"

@@ -3,7 +3,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from reference import ROOT, find_shared
+from command import ROOT
+from reference import find_shared
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from reference import ROOT
 
 # Stands in for Python: makes a .venv whose python does nothing, and notes what it was called with.
 FAKE_PYTHON = """#!/bin/sh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.artifact import TensorInfo, inspect_tflite
@@ -64,21 +64,25 @@ def _readme(delivery: Delivery, assets: Mapping[str, str]) -> str:
     files = [f"{file} for {_and(abis)}" for file, abis in served.items()] + ([LABELS] if delivery.labels else [])
     return snippets.fill(
         README, delivery.model, files=("\n" + " " * 29).join(files), litert=LITERT,
-        answers="\n".join(_answers(delivery)),
+        answers="\n".join(_answers(delivery, served.values())),
     )  # fmt: skip
 
 
-def _answers(delivery: Delivery) -> list[str]:
-    """Kotlin that names what the network answers; where ABIs differ in it, after a comment for which of them."""
+def _answers(delivery: Delivery, served: Iterable[Sequence[str]]) -> list[str]:
+    """Kotlin that names what the network answers; where files differ in it, after a comment for which ABIs.
+
+    `served` has the ABIs of each file.
+    """
     given: dict[tuple[str, ...], list[str]] = {}
-    for abi, data in delivery.files.items():
-        given.setdefault(tuple(_named(delivery, inspect_tflite(data).outputs)), []).append(abi)
-    if len(given) == 1:
-        return list(*given)
-    return [line for lines, abis in given.items() for line in (f"  // on {_and(abis)}", *lines)]
+    for abis in served:
+        outputs = inspect_tflite(delivery.files[abis[0]]).outputs
+        given.setdefault(tuple(_named(delivery, outputs)), []).extend(abis)
+    told = [line for lines, abis in given.items() for line in (f"  // on {_and(abis)}", *lines)]
+    return told if len(given) > 1 else told[1:]
 
 
 def _named(delivery: Delivery, outputs: Sequence[TensorInfo]) -> list[str]:
+    """Kotlin that names a file's outputs, and what its labels are for."""
     objects = OBJECTS if [info.name for info in outputs] == list(OBJECTS) else {}
     answers = [f'  answers["{info.name}"]  // {_shape(info)} {objects.get(info.name, "")}'.rstrip() for info in outputs]
     return answers + _labelled(delivery, outputs, bool(objects))
