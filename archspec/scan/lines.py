@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from archspec.scan.maps import Map
+
 Floats = NDArray[np.float64]
-Map = NDArray[np.float32]
 
 MOST = 24  # lines that are kept
 LEAST = 0.2  # sharpened probability of the weakest edge pixel that is looked at

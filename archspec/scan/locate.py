@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from archspec.photo import windows
 from archspec.scan.find import Found, NotFound, find_quad
+from archspec.scan.maps import Map, look
 from archspec.scan.plane import clockwise
 from archspec.scan.refine import refine
 
@@ -42,7 +43,7 @@ def _mapping(photo: Pixels, edges: NDArray[np.floating], resize: str) -> tuple[F
 
 
 def _by_photo(photo: Pixels, corners: Floats, near: float) -> Floats:
-    """The corners refined by the photo's gradient within `near` pixels of the sides, if that is stronger along them."""
+    """The corners refined by the photo's gradient within `near` pixels of them, if that is stronger along the sides."""
     import cv2
 
     share = min(1.0, LONGEST / max(photo.shape[:2]))
@@ -56,16 +57,16 @@ def _by_photo(photo: Pixels, corners: Floats, near: float) -> Floats:
     strength = np.minimum(strength / max(1e-6, float(np.percentile(strength, 99))), 1).astype(np.float32)
     start = corners * scale
     refined = refine(start, strength, near * share)
-    return refined / scale if _along(refined, strength) > _along(start, strength) else corners
+    if _along(refined, strength) <= _along(start, strength):
+        return corners
+    beside = np.linalg.norm(refined - start, axis=1, keepdims=True) <= near * share
+    return np.where(beside, refined / scale, corners)
 
 
-def _along(corners: Floats, strength: NDArray[np.float32]) -> float:
+def _along(corners: Floats, strength: Map) -> float:
     """The mean of a map along the sides, their ends left out."""
-    import cv2
-
     share = np.linspace(0.05, 0.95, 200)[:, None, None]
-    points = (corners + share * (np.roll(corners, -1, axis=0) - corners) - 0.5).astype(np.float32)
-    return float(cv2.remap(strength, points[..., 0], points[..., 1], cv2.INTER_LINEAR).mean())
+    return float(look(strength, corners + share * (np.roll(corners, -1, axis=0) - corners)).mean())
 
 
 def overlay(photo: Pixels, corners: Floats | None, edges: NDArray[np.floating], resize: str) -> Pixels:

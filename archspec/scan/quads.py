@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.scan.lines import Line, Map
+from archspec.scan.lines import Line
+from archspec.scan.maps import Map, look
 
 Floats = NDArray[np.float64]
 
@@ -108,18 +109,6 @@ def _widened(edges: Map) -> tuple[Map, int]:
     return np.asarray(cv2.dilate(sure, disc), np.float32), reach
 
 
-def _look(points: Floats, edges: Map) -> Floats:
-    """The map at points (..., 2), 0 outside of it."""
-    import cv2
-
-    flat = (points.reshape(-1, 2) - 0.5).astype(np.float32)
-    parts = [  # OpenCV's limit is 32,767 rows
-        cv2.remap(edges, part[:, :1], part[:, 1:], cv2.INTER_LINEAR)
-        for part in np.array_split(flat, len(flat) // 30000 + 1)
-    ]
-    return np.concatenate(parts).reshape(points.shape[:-1]).astype(float)
-
-
 def _support(corners: Floats, maps: Sequence[Map], samples: int) -> tuple[list[Floats], Floats, Floats]:
     """For each side the mean of each map along its part inside, and that part's share, all (n, 4); and the points."""
     share = (np.arange(samples) + 0.5)[:, None] / samples
@@ -128,7 +117,7 @@ def _support(corners: Floats, maps: Sequence[Map], samples: int) -> tuple[list[F
     frame = np.array([maps[0].shape[1], maps[0].shape[0]])
     inside = ((points > 0.5) & (points < frame - 0.5)).all(axis=-1)
     counts = np.maximum(inside.sum(axis=2), 1)
-    support = [(_look(points, each) * inside).sum(axis=2) / counts for each in maps]
+    support = [(look(each, points) * inside).sum(axis=2) / counts for each in maps]
     return support, inside.mean(axis=2), points
 
 
@@ -137,8 +126,8 @@ def _past(corners: Floats, wide: Map, length: float) -> Floats:
     sides = np.roll(corners, -1, axis=1) - corners
     along = sides / np.linalg.norm(sides, axis=2, keepdims=True)
     share = np.linspace(0.25, 1, 12)[:, None] * length
-    after = _look(np.roll(corners, -1, axis=1)[:, :, None] + share * along[:, :, None], wide).mean(axis=2)
-    before = _look(corners[:, :, None] - share * along[:, :, None], wide).mean(axis=2)
+    after = look(wide, np.roll(corners, -1, axis=1)[:, :, None] + share * along[:, :, None]).mean(axis=2)
+    before = look(wide, corners[:, :, None] - share * along[:, :, None]).mean(axis=2)
     return np.asarray(np.minimum(np.roll(after, 1, axis=1), np.roll(before, -1, axis=1)).max(axis=1))
 
 
@@ -153,5 +142,5 @@ def _explained(points: Floats, edges: Map, reach: int) -> Floats:
     around = cv2.boxFilter(edges, cv2.CV_32F, (across, across), normalize=False)  # the edges in a square
     band = np.asarray(around, np.float32)
     steps = np.linalg.norm(points[:, :, -1] - points[:, :, 0], axis=2) / (SAMPLES - 1)
-    found = (_look(points, band).mean(axis=2) / across * steps * SAMPLES).sum(axis=1)
+    found = (look(band, points).mean(axis=2) / across * steps * SAMPLES).sum(axis=1)
     return np.asarray(np.clip(found / total, 0, 1))

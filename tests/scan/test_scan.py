@@ -1,6 +1,6 @@
 """Corners from edge maps, held against the homographies that drew them and against brute force."""
 
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 import cv2
 import numpy as np
@@ -13,10 +13,12 @@ from archspec.documents import Settings, sample
 from archspec.photo import windows
 from archspec.scan import Found, NotFound, find_quad, locate, overlay, rectify
 from archspec.scan.find import THRESHOLD
+from archspec.scan.follow import STEP, STRAIGHT, TURN, follow, ridge
 from archspec.scan.lines import Line, lines, thin
 from archspec.scan.page import aspect, page_size
 from archspec.scan.plane import UNIT, apply, area, clockwise, corner_error, homography
 from archspec.scan.quads import candidates, plausible, scores
+from archspec.scan.refine import refine
 
 Floats = NDArray[np.float64]
 Map = NDArray[np.float32]
@@ -140,16 +142,50 @@ def test_fingers_over_a_side_do_not_bend_it() -> None:
     assert corner_error(found.corners, QUAD) < 0.5
 
 
-def test_curved_sides_end_at_the_corners() -> None:
-    """Each side bowed by six pixels: straight lines through them would miss the corners."""
+def bowed(corners: Floats, by: float) -> Map:
+    """Two opposite sides curl inwards by as many pixels in their middle, as a parabola."""
     share = np.linspace(0, 1, 60)[:, None]
     parts = []
-    for a, b in zip(QUAD, np.roll(QUAD, -1, axis=0), strict=True):
+    for k, (a, b) in enumerate(zip(corners, np.roll(corners, -1, axis=0), strict=True)):
         across = np.array([-(b - a)[1], (b - a)[0]]) / np.linalg.norm(b - a)
-        parts.append(a + share * (b - a) - across * 24 * 0.2 * share * (1 - share) * 1.25)
-    found = find_quad(drawn(np.concatenate(parts)))
+        parts.append(a + share * (b - a) + across * by * 4 * share * (1 - share) * (k % 2))
+    return drawn(np.concatenate(parts))
+
+
+@pytest.mark.parametrize("by", [-4.0, -2.0, 2.0, 4.0])
+def test_sides_that_curl_end_nearer_the_corners_than_straight_ones(by: float) -> None:
+    edges = bowed(QUAD, by)
+    straight = refine(QUAD, edges, 3.0)
+    followed = follow(straight, edges, 6.0)
+    assert corner_error(followed, QUAD) < 0.85 * corner_error(straight, QUAD)
+    found = find_quad(edges)
     assert isinstance(found, Found)
-    assert corner_error(found.corners, QUAD) < 2.5
+    assert corner_error(found.corners, QUAD) < abs(by)
+
+
+def test_straight_sides_are_followed_straight() -> None:
+    assert corner_error(follow(QUAD, drawn(QUAD), 6.0), QUAD) < 0.1
+
+
+def test_an_empty_map_moves_nothing() -> None:
+    assert np.array_equal(follow(QUAD, np.zeros(SIZE, np.float32), 6.0), QUAD)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_a_ridge_is_that_of_brute_force(seed: int) -> None:
+    values = np.random.default_rng(seed).uniform(0, 1, (5, 5))
+    away = np.arange(-2, 3) / STEP
+
+    def worth(path: tuple[int, ...]) -> float:
+        turns = np.diff(away[list(path)])
+        if np.abs(turns).max() > 1:
+            return -np.inf
+        seen = values[range(5), path] - STRAIGHT * away[list(path)] ** 2
+        return float(seen.sum() - TURN / STEP**2 * (turns**2).sum())
+
+    best = max(worth(path) for path in product(range(5), repeat=5))
+    assert worth(tuple(int(k) for k in ridge(values, away))) == pytest.approx(best)
 
 
 def test_logits_are_refused() -> None:

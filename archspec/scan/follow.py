@@ -1,0 +1,82 @@
+"""Corners of paper that curls: where its sides, followed pixel by pixel, point near their ends."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.scan.maps import Map, look
+from archspec.scan.refine import ENDS, STRAY, meet
+
+Floats = NDArray[np.float64]
+
+STEP = 2  # places looked at across a side, a pixel
+TURN = 0.6  # of an edge's certainty, lost where the path moves across by a whole pixel from one pixel to the next
+STRAIGHT = 0.02  # of an edge's certainty, lost where the path is a pixel beside the straight side; grows squared
+NEAR = 0.1  # of the map's diagonal from a corner: what of a side says where it is
+HELD = 5.0  # places' worth of certainty that the side is straight
+ROUNDS = 6
+
+
+def follow(corners: Floats, edges: Map, reach: float) -> Floats:
+    """The corners, (4, 2), where the sides meet as their ends run, each side followed along the ridge of `edges`
+    within `reach` pixels of the straight line.
+
+    A corner that would move by more than 1.5 times `reach` stays.
+    """
+    near = NEAR * float(np.hypot(*edges.shape))
+    ends = [_ends(corners[k], corners[(k + 1) % 4], edges, reach, near) for k in range(4)]
+    moved = np.array([meet(ends[k - 1][1], ends[k][0]) for k in range(4)])
+    return np.where(np.linalg.norm(moved - corners, axis=1, keepdims=True) <= 1.5 * reach, moved, corners)
+
+
+def _ends(start: Floats, end: Floats, edges: Map, reach: float, near: float) -> tuple[Floats, Floats]:
+    """The lines along which a side begins and ends, each as two points, (2, 2)."""
+    along = end - start
+    length = max(1e-6, float(np.linalg.norm(along)))
+    across = np.array([-along[1], along[0]]) / length
+    away = np.arange(-int(STEP * reach), int(STEP * reach) + 1) / STEP
+    t = np.linspace(0, 1, max(8, int(length)))
+    values = look(edges, start + t[:, None, None] * along + away[None, :, None] * across)
+    path = ridge(values, away)
+    around = np.clip(path[:, None] + np.arange(-STEP, STEP + 1), 0, len(away) - 1)
+    beside = np.take_along_axis(values, around, 1) ** 2
+    sure = np.sqrt(beside.sum(axis=1))
+    place = np.where(sure > 0.2, (beside * away[around]).sum(axis=1) / np.maximum(sure**2, 1e-9), away[path])
+    lines = []
+    for corner, inwards, far in ((start, along, t), (end, -along, 1 - t)):
+        these = (far > ENDS) & (far * length < max(near, ENDS * length + 8))
+        offset, slope = _fit(far[these] * length / near, place[these], sure[these])
+        first = corner + offset * across
+        lines.append(np.array([first, first + inwards / length * near + slope * across]))
+    return lines[0], lines[1][::-1]
+
+
+def ridge(values: Floats, away: Floats) -> NDArray[np.int_]:
+    """The path along a side, the index of its place across at each step, (steps,), that has the most of the edge,
+    `values` (steps, places), is nearest the straight side and turns the least: dynamic programming (Viterbi 1967)."""
+    gain = values - STRAIGHT * away**2
+    turns = np.abs(away[:, None] - away)
+    cost = np.where(turns > 1, np.inf, TURN / STEP**2 * turns**2)
+    best = gain[0]
+    before = np.zeros(values.shape, int)
+    for step in range(1, len(values)):
+        marks = best - cost
+        before[step] = marks.argmax(axis=1)
+        best = gain[step] + marks.max(axis=1)
+    path = np.full(len(values), best.argmax())
+    for step in range(len(values) - 1, 0, -1):
+        path[step - 1] = before[step, path[step]]
+    return path
+
+
+def _fit(far: Floats, place: Floats, sure: Floats) -> Floats:
+    """Offset and slope of place = offset + slope far, pulled towards 0, strays hardly counting."""
+    powers = np.vander(far, 2, increasing=True)
+    weight = sure
+    line: Floats = np.zeros(2)
+    for _ in range(ROUNDS):
+        moments = powers.T @ (weight[:, None] * powers) + HELD * np.eye(2)
+        line = np.asarray(np.linalg.solve(moments, powers.T @ (weight * place)), float)
+        weight = sure / (1 + ((place - powers @ line) / STRAY) ** 2)
+    return line
