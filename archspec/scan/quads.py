@@ -24,7 +24,7 @@ SEEN = 0.3  # of a side that must lie inside the map
 REACH = 2  # pixels from a side within which an edge bears it out, at a diagonal of 362
 FAINT = 0.02  # of a side: less support counts as this much
 # of the evidence, in its order: fitted on 800 generated photos by benchmarks/finder.py
-WEIGHTS, BIAS = np.array([1.89, 5.15, 3.37, -4.36, -3.52, -0.66]), 3.52
+WEIGHTS, BIAS = np.array([-0.07, 5.41, 3.62, -3.29, -3.74, -0.81]), 2.89
 PAST = 0.08  # of the diagonal: how far past a corner a side is followed
 
 
