@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.scan.maps import Map, look
-from archspec.scan.refine import ENDS, STRAY, meet
+from archspec.scan.refine import ENDS, STRAY, least, meet
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def _ends(start: Floats, end: Floats, edges: Map, reach: float, near: float) -> 
     lines = []
     for corner, inwards, far in ((start, along, t), (end, -along, 1 - t)):
         these = (far > ENDS) & (far * length < max(near, ENDS * length + 8))
-        offset, slope = _fit(far[these] * length / near, place[these], sure[these])
+        slope, offset = _fit(far[these] * length / near, place[these], sure[these])
         first = corner + offset * across
         lines.append(np.array([first, first + inwards / length * near + slope * across]))
     return lines[0], lines[1][::-1]
@@ -71,12 +71,9 @@ def ridge(values: Floats, away: Floats) -> NDArray[np.int_]:
 
 
 def _fit(far: Floats, place: Floats, sure: Floats) -> Floats:
-    """Offset and slope of place = offset + slope far, pulled towards 0, strays hardly counting."""
-    powers = np.vander(far, 2, increasing=True)
-    weight = sure
-    line: Floats = np.zeros(2)
+    """Slope and offset of place = offset + slope far, held straight, strays hardly counting."""
+    line, weight = np.zeros(2), sure
     for _ in range(ROUNDS):
-        moments = powers.T @ (weight[:, None] * powers) + HELD * np.eye(2)
-        line = np.asarray(np.linalg.solve(moments, powers.T @ (weight * place)), float)
-        weight = sure / (1 + ((place - powers @ line) / STRAY) ** 2)
+        line = least(far, place, weight, HELD)
+        weight = sure / (1 + ((place - np.polyval(line, far)) / STRAY) ** 2)
     return line

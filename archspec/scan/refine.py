@@ -53,16 +53,15 @@ def _fit(t: Floats, place: Floats, weight: Floats) -> Floats:
         return np.zeros(2)
     line = np.zeros(2)
     for _ in range(4):
-        line = _least(t, place, weight)
+        line = least(t, place, weight, 1e-9)  # there is one where hardly a place counts
         weight = weight / (1 + ((place - np.polyval(line, t)) / STRAY) ** 2)
     return np.asarray(line)
 
 
-def _least(t: Floats, place: Floats, weight: Floats) -> Floats:
-    """Slope and offset of the least weighted squares: normal equations, t in 0..1."""
+def least(t: Floats, place: Floats, weight: Floats, held: float) -> Floats:
+    """Slope and offset of the least weighted squares, (2,), each pulled towards 0 by a weight of `held`."""
     powers = np.vander(t, 2)
-    moments = powers.T @ (weight[:, None] * powers)
-    moments[np.diag_indices(2)] += 1e-9  # where hardly a place counts
+    moments = powers.T @ (weight[:, None] * powers) + held * np.eye(2)
     return np.asarray(np.linalg.solve(moments, powers.T @ (weight * place)))
 
 
