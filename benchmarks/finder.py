@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from archspec.documents import sample
 from archspec.photo import prepare
 from archspec.predict import edge_probability, load, run
-from archspec.scan.find import contenders, reach, sharpened
+from archspec.scan.find import contenders, sharpened
 from archspec.scan.follow import follow
 from archspec.scan.lines import lines
 from archspec.scan.plane import corner_error
@@ -52,7 +52,7 @@ def photos(file: Path) -> Iterator[Photo]:
             continue
         refined = contenders(found, known, CONTENDERS)
         limit = NEAR * float(np.hypot(*size))
-        ends = [follow(quad, known, 2 * reach(known)) for quad in refined]
+        ends = [follow(quad, known) for quad in refined]
         right = [shown.corners is not None and corner_error(quad, shown.corners) <= limit for quad in ends]
         figures = np.column_stack([evidence(refined, known), np.ones(len(refined))])
         yield figures, np.array(right), shown.corners is not None

@@ -22,7 +22,7 @@ SHARPER = 2  # power of probabilities: a class-balanced loss lets networks say 1
 FAINT, STRONG = 0.5, 99.8  # the probability from which the strongest pixels are edges; the percentile that has them
 THRESHOLD = 0.2  # of the score: 1 of 679 right quadrilaterals has less, and the best of 94 % of photos without any
 LEAST = 16  # pixels of a map's side
-REACH = 3.0  # pixels from a side that refinement looks at, at a diagonal of 362 (256×256); twice that for curls
+REACH = 3.0  # pixels from a side that refinement looks at, at a diagonal of 362 (256×256)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ def find_quad(edges: NDArray[np.floating]) -> Found | NotFound:
     top = int(np.argmax(marks))
     if marks[top] < THRESHOLD:
         return NotFound(f"the best quadrilateral scores {marks[top]:.2f}, below {THRESHOLD}", float(marks[top]))
-    return Found(clockwise(follow(refined[top], known, 2 * reach(known))), float(marks[top]))
+    return Found(clockwise(follow(refined[top], known)), float(marks[top]))
 
 
 def sharpened(edges: Map) -> Map:
@@ -79,10 +79,6 @@ def contenders(corners: Floats, known: Map, most: int) -> Floats:
     """The `most` quadrilaterals, of (n, 4, 2), that a sharpened map bears out best, refined."""
     corners = likeliest(corners, known, MOST)
     best = corners[np.argsort(-scores(corners, known), kind="stable")[:most]]
-    refined = np.array([refine(quad, known, reach(known)) for quad in best])
+    reach = max(1.5, REACH * float(np.hypot(*known.shape)) / 362)
+    refined = np.array([refine(quad, known, reach) for quad in best])
     return np.where(plausible(refined, (known.shape[0], known.shape[1]))[:, None, None], refined, best)
-
-
-def reach(known: Map) -> float:
-    """`REACH` in pixels of this map."""
-    return max(1.5, REACH * float(np.hypot(*known.shape)) / 362)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.scan.maps import Map, look
+from archspec.scan.maps import STEP, Map, band
 from archspec.scan.refine import ENDS, STRAY, least, meet
 
 Floats = NDArray[np.float64]
 
-STEP = 2  # places looked at across a side, a pixel
+REACH = 6.0  # pixels from a straight side that its edge is looked for, at a diagonal of 362 (256×256): curls bow out
 TURN = 0.6  # of an edge's certainty, lost where the path moves across by a whole pixel from one pixel to the next
 STRAIGHT = 0.02  # of an edge's certainty, lost where the path is a pixel beside the straight side; grows squared
 NEAR = 0.1  # of the map's diagonal from a corner: what of a side says where it is
@@ -18,13 +18,14 @@ HELD = 5.0  # places' worth of certainty that the side is straight
 ROUNDS = 6
 
 
-def follow(corners: Floats, edges: Map, reach: float) -> Floats:
+def follow(corners: Floats, edges: Map) -> Floats:
     """The corners, (4, 2), where the sides meet as their ends run, each side followed along the ridge of `edges`
-    within `reach` pixels of the straight line.
+    within `REACH` of the straight line.
 
-    A corner that would move by more than 1.5 times `reach` stays.
+    A corner that would move by more than 1.5 times as far stays.
     """
-    near = NEAR * float(np.hypot(*edges.shape))
+    diagonal = float(np.hypot(*edges.shape))
+    reach, near = max(3.0, REACH * diagonal / 362), NEAR * diagonal
     ends = [_ends(corners[k], corners[(k + 1) % 4], edges, reach, near) for k in range(4)]
     moved = np.array([meet(ends[k - 1][1], ends[k][0]) for k in range(4)])
     return np.where(np.linalg.norm(moved - corners, axis=1, keepdims=True) <= 1.5 * reach, moved, corners)
@@ -32,12 +33,9 @@ def follow(corners: Floats, edges: Map, reach: float) -> Floats:
 
 def _ends(start: Floats, end: Floats, edges: Map, reach: float, near: float) -> tuple[Floats, Floats]:
     """The lines along which a side begins and ends, each as two points, (2, 2)."""
+    t, away, across, values = band(edges, start, end, 0, reach)
     along = end - start
     length = max(1e-6, float(np.linalg.norm(along)))
-    across = np.array([-along[1], along[0]]) / length
-    away = np.arange(-int(STEP * reach), int(STEP * reach) + 1) / STEP
-    t = np.linspace(0, 1, max(8, int(length)))
-    values = look(edges, start + t[:, None, None] * along + away[None, :, None] * across)
     path = ridge(values, away)
     around = np.clip(path[:, None] + np.arange(-STEP, STEP + 1), 0, len(away) - 1)
     beside = np.take_along_axis(values, around, 1) ** 2
@@ -72,7 +70,7 @@ def ridge(values: Floats, away: Floats) -> NDArray[np.int_]:
 
 def _fit(far: Floats, place: Floats, sure: Floats) -> Floats:
     """Slope and offset of place = offset + slope far, held straight, strays hardly counting."""
-    line, weight = np.zeros(2), sure
+    weight = sure
     for _ in range(ROUNDS):
         line = least(far, place, weight, HELD)
         weight = sure / (1 + ((place - np.polyval(line, far)) / STRAY) ** 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.scan.maps import Map, look
+from archspec.scan.maps import Map, band
 
 Floats = NDArray[np.float64]
 
@@ -33,13 +33,7 @@ def refine(corners: Floats, edges: Map, reach: float) -> Floats:
 def _side(start: Floats, end: Floats, edges: Map, reach: float) -> Floats:
     """Two points of the line, (2, 2) beside start and end, of a weighted least-squares fit to the ridge's place at
     each step, the weight its strength."""
-    along = end - start
-    length = max(1e-6, float(np.linalg.norm(along)))
-    across = np.array([-along[1], along[0]]) / length
-    t = np.linspace(ENDS, 1 - ENDS, max(8, int(length)))
-    away = np.arange(-2 * int(np.ceil(reach)), 2 * int(np.ceil(reach)) + 1) / 2
-    away = away[np.abs(away) <= reach]
-    values = look(edges, start + t[:, None, None] * along + away[None, :, None] * across)
+    t, away, across, values = band(edges, start, end, ENDS, reach)
     values = values**2 * np.exp(-((away / (NEARER * reach)) ** 2))  # the ridge counts, its foot hardly
     weight = values.sum(axis=1)
     place = (values * away).sum(axis=1) / np.maximum(weight, 1e-9)
@@ -51,11 +45,10 @@ def _fit(t: Floats, place: Floats, weight: Floats) -> Floats:
     """Slope and offset of place = offset + slope t, strays hardly counting; both 0 where little is seen."""
     if np.sum(weight > 0.1) < 0.25 * t.size:
         return np.zeros(2)
-    line = np.zeros(2)
     for _ in range(4):
         line = least(t, place, weight, 1e-9)  # there is one where hardly a place counts
         weight = weight / (1 + ((place - np.polyval(line, t)) / STRAY) ** 2)
-    return np.asarray(line)
+    return line
 
 
 def least(t: Floats, place: Floats, weight: Floats, held: float) -> Floats:

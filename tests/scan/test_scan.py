@@ -13,8 +13,9 @@ from archspec.documents import Settings, sample
 from archspec.photo import windows
 from archspec.scan import Found, NotFound, find_quad, locate, overlay, rectify
 from archspec.scan.find import THRESHOLD
-from archspec.scan.follow import STEP, STRAIGHT, TURN, follow, ridge
+from archspec.scan.follow import STRAIGHT, TURN, follow, ridge
 from archspec.scan.lines import Line, lines, thin
+from archspec.scan.maps import STEP
 from archspec.scan.page import aspect, page_size
 from archspec.scan.plane import UNIT, apply, area, clockwise, corner_error, homography
 from archspec.scan.quads import candidates, plausible, scores
@@ -142,33 +143,39 @@ def test_fingers_over_a_side_do_not_bend_it() -> None:
     assert corner_error(found.corners, QUAD) < 0.5
 
 
-def bowed(corners: Floats, by: float) -> Map:
-    """Two opposite sides curl inwards by as many pixels in their middle, as a parabola."""
+def bowed(corners: Floats, by: float, sides: tuple[int, ...]) -> Map:
+    """Some sides curl inwards by as many pixels in their middle, as parabolas."""
     share = np.linspace(0, 1, 60)[:, None]
     parts = []
     for k, (a, b) in enumerate(zip(corners, np.roll(corners, -1, axis=0), strict=True)):
         across = np.array([-(b - a)[1], (b - a)[0]]) / np.linalg.norm(b - a)
-        parts.append(a + share * (b - a) + across * by * 4 * share * (1 - share) * (k % 2))
+        parts.append(a + share * (b - a) + across * by * 4 * share * (1 - share) * (k in sides))
     return drawn(np.concatenate(parts))
 
 
 @pytest.mark.parametrize("by", [-4.0, -2.0, 2.0, 4.0])
 def test_sides_that_curl_end_nearer_the_corners_than_straight_ones(by: float) -> None:
-    edges = bowed(QUAD, by)
+    edges = bowed(QUAD, by, (1, 3))
     straight = refine(QUAD, edges, 3.0)
-    followed = follow(straight, edges, 6.0)
+    followed = follow(straight, edges)
     assert corner_error(followed, QUAD) < 0.85 * corner_error(straight, QUAD)
     found = find_quad(edges)
     assert isinstance(found, Found)
     assert corner_error(found.corners, QUAD) < abs(by)
 
 
+def test_curved_sides_end_at_the_corners() -> None:
+    found = find_quad(bowed(QUAD, -1.5, (0, 1, 2, 3)))
+    assert isinstance(found, Found)
+    assert corner_error(found.corners, QUAD) < 2.5
+
+
 def test_straight_sides_are_followed_straight() -> None:
-    assert corner_error(follow(QUAD, drawn(QUAD), 6.0), QUAD) < 0.1
+    assert corner_error(follow(QUAD, drawn(QUAD)), QUAD) < 0.1
 
 
 def test_an_empty_map_moves_nothing() -> None:
-    assert np.array_equal(follow(QUAD, np.zeros(SIZE, np.float32), 6.0), QUAD)
+    assert np.array_equal(follow(QUAD, np.zeros(SIZE, np.float32)), QUAD)
 
 
 @given(st.integers(0, 2**32 - 1))
