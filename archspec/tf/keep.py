@@ -87,7 +87,7 @@ def evaluate(run: Run, log: Log, final: bool) -> dict[str, float]:
         meter, answer = run.task.meter(final), run.answer
         for _, fed in run.measured.each():
             if run.ended():
-                raise EndedError  # a state saved now would say that this was measured
+                raise EndedError  # who goes on from the state of this step measures it then
             outputs = {name: value[0].numpy() for name, value in answer(fed[IMAGE][None]).items()}
             meter.add(outputs, fed)
         result = meter.result()

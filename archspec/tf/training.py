@@ -93,12 +93,13 @@ def go(run: Run) -> dict[str, float]:
     Raises TrainError, ExampleError, TaskError.
     """
     if run.result is None:
-        log = Log(run.folder, run.step, run.steps) if run.chief else None
+        log = Log(run.folder, run.step) if run.chief else None
         run.board = Board(run.folder) if log else None
         try:
             _go_on(run, log)
             run.result = evaluate(run, log, final=True) if log else {}
         except EndedError:
+            save(run, log)
             return {}
         save(run, log)
     if run.job.workers > 1:
@@ -121,8 +122,9 @@ def _wait_for_end(run: Run) -> None:
 
 def _go_on(run: Run, log: Log | None) -> None:
     train, step = run.train, make_step(run.trained, run.train.batch)
-    every = train.evaluate_every or max(run.steps // 10, 1)
     told = monotonic()
+    if log and _due(run):  # measures are taken behind the state of their step
+        evaluate(run, log, final=False)
     for fed in _batches(run):
         rate = rate_at(train, run.step, run.steps, len(run.feed.source))
         for group in run.trained.groups:
@@ -132,20 +134,26 @@ def _go_on(run: Run, log: Log | None) -> None:
         if not good:
             raise TrainError(_what_broke(run, loss))
         run.step += 1
-        last, ended = run.step == run.steps, run.ended()
+        last = run.step == run.steps
         if log:
             log.step(run.step, loss, rate)
         if monotonic() - told >= TOLD or last:
             told = monotonic()
             run.tell("step", key="", step=run.step, steps=run.steps, loss=loss, rate=rate, batch=run.train.batch)
-        if log and run.step % every == 0 and not last:
-            evaluate(run, log, final=False)
         if log and train.picture_every and run.step % train.picture_every == 0:
             picture(run)
-        if run.step % train.save_every == 0 or last or ended:
+        if run.step % train.save_every == 0 or last:
             save(run, log)
-        if ended:
+        if run.ended():
             raise EndedError
+        if log and _due(run):
+            evaluate(run, log, final=False)
+
+
+def _due(run: Run) -> bool:
+    """Whether the network is to be measured after the run's step; at the end it is by itself."""
+    every = run.train.evaluate_every or max(run.steps // 10, 1)
+    return 0 < run.step < run.steps and run.step % every == 0
 
 
 def _batches(run: Run) -> Iterator[Any]:

@@ -19,18 +19,19 @@ COLUMNS = {STEPS: ("step", "loss", "learning_rate"), MEASURES: ("step", "measure
 
 
 class Log:
-    """steps.csv and measures.csv of a run that has done `step` of `steps` steps; what they say of later ones goes.
+    """steps.csv and measures.csv of a run that has done `step` steps; what they say of later ones goes.
 
-    So do parts of files that a process left which was killed as it wrote them.
+    So do measures of that step, which are taken behind its state, and parts of files that a process left which was
+    killed as it wrote them.
     """
 
-    def __init__(self, folder: Path, step: int, steps: int) -> None:
+    def __init__(self, folder: Path, step: int) -> None:
         self.folder = folder
         self.waiting: list[tuple[int, float, float]] = []
         for part in [*folder.glob(".*.part"), *folder.glob(f"{PICTURES}/.*.part"), *folder.glob("part.*")]:
             part.unlink()
         _cut(folder / STEPS, step)
-        _cut(folder / MEASURES, min(step, steps - 1))  # the last measures are taken behind the last state
+        _cut(folder / MEASURES, step - 1)
 
     def step(self, step: int, loss: float, rate: float) -> None:
         """Note a step; `flush` writes it. Numbers have all digits, so that two runs can be compared."""

@@ -103,6 +103,20 @@ def test_an_interrupt_loses_nothing(tmp_path: Path, whole: Path, number: int, co
     assert differing(run, whole) == []
 
 
+def test_an_interrupt_of_a_measurement_loses_nothing(tmp_path: Path) -> None:
+    recipe = {"batch": 4, "steps": 24, "save_every": 24, "evaluate_every": 1}  # nearly all of the time it measures
+    trained(spec(tmp_path, RICH, **recipe), "--name", "whole", folder=tmp_path)
+    whole, run = tmp_path / "runs" / "whole", tmp_path / "runs" / "little"
+    with training(spec(tmp_path, RICH, **recipe), folder=tmp_path) as process:
+        until(process, lambda: (run / "measures.csv").exists() and "\n5,f" in (run / "measures.csv").read_text())
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert 5 < rows(run) < 24 + 1, "the steps up to the interrupt are kept"
+    trained("--resume", run, folder=tmp_path)
+    assert differing(run, whole) == []
+
+
 def test_a_run_can_be_given_another_end(tmp_path: Path) -> None:
     """By the `steps` of the spec that it left, as docs/training.md says; its schedule is that of the new number."""
     run = tmp_path / "runs" / "little"
