@@ -52,8 +52,7 @@ def photos(file: Path) -> Iterator[Photo]:
             continue
         refined = contenders(found, known, CONTENDERS)
         limit = NEAR * float(np.hypot(*size))
-        ends = [follow(quad, known) for quad in refined]
-        right = [shown.corners is not None and corner_error(quad, shown.corners) <= limit for quad in ends]
+        right = [shown.corners is not None and corner_error(follow(q, known), shown.corners) <= limit for q in refined]
         figures = np.column_stack([evidence(refined, known), np.ones(len(refined))])
         yield figures, np.array(right), shown.corners is not None
 

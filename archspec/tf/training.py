@@ -123,9 +123,9 @@ def _wait_for_end(run: Run) -> None:
 def _go_on(run: Run, log: Log | None) -> None:
     train, step = run.train, make_step(run.trained, run.train.batch)
     told = monotonic()
-    if log and _due(run):  # measures are taken behind the state of their step
-        evaluate(run, log, final=False)
     for fed in _batches(run):
+        if log and _due(run):  # behind the state of the step before, so that who goes on from there measures it too
+            evaluate(run, log, final=False)
         rate = rate_at(train, run.step, run.steps, len(run.feed.source))
         for group in run.trained.groups:
             group.optimizer.learning_rate.assign(rate * group.factor)
@@ -142,16 +142,14 @@ def _go_on(run: Run, log: Log | None) -> None:
             run.tell("step", key="", step=run.step, steps=run.steps, loss=loss, rate=rate, batch=run.train.batch)
         if log and train.picture_every and run.step % train.picture_every == 0:
             picture(run)
-        if run.step % train.save_every == 0 or last:
-            save(run, log)
         if run.ended():
             raise EndedError
-        if log and _due(run):
-            evaluate(run, log, final=False)
+        if run.step % train.save_every == 0 or last:
+            save(run, log)
 
 
 def _due(run: Run) -> bool:
-    """Whether the network is to be measured after the run's step; at the end it is by itself."""
+    """Whether the network is to be measured before the run goes on; at its end it is by itself."""
     every = run.train.evaluate_every or max(run.steps // 10, 1)
     return 0 < run.step < run.steps and run.step % every == 0
 
